@@ -27,10 +27,9 @@ import functools
 import json
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+from .plugins import Plugin, plugins, resolve
 
 GROUP = "rlx.families"
 _ID = re.compile(r"rlx/[A-Z][A-Za-z0-9]*-v\d+")
@@ -142,15 +141,13 @@ def environments() -> Mapping[str, Environment]:
 @functools.cache
 def families() -> tuple[Family, ...]:
     """Return all families that could be read, those of rlx first, then by distribution and name."""
-    from importlib.metadata import entry_points
-
     found: list[Family] = []
-    for entry in sorted(entry_points(group=GROUP), key=_rlx_first):
+    for plugin in plugins(GROUP):
         try:
-            family = read_family(entry.load(), _distribution(entry))
+            family = read_family(resolve(plugin.target), plugin.distribution)
             _refuse_duplicates(family, found)
-        except Exception as error:  # noqa: BLE001 - whatever another distribution does, the rest must register
-            _warn(entry, error)
+        except Exception as error:  # whatever another distribution does, the rest must register
+            _warn(plugin, error)
         else:
             found.append(family)
     return tuple(found)
@@ -202,14 +199,6 @@ def find(env_id: str) -> Environment:
     raise NameNotFound(f"{env_id!r} is not in the catalog of rlx. {hint}")
 
 
-def resolve(target: str) -> Any:
-    """Import what ``"package.module:name"`` names."""
-    from importlib import import_module
-
-    module, _, name = target.partition(":")
-    return getattr(import_module(module), name)
-
-
 def _made(kind: type[_Row], values: Any, more: Mapping[str, Any], where: str) -> _Row:
     """Make a row of ``values``, whose keys are the fields of ``kind`` but for those of ``more``."""
     if not isinstance(values, Mapping):
@@ -242,20 +231,11 @@ def _id_of(row: Any) -> str:
     return str(row.get("id", "a row without id")) if isinstance(row, Mapping) else "a row"
 
 
-def _distribution(entry: EntryPoint) -> str:
-    return entry.dist.name if entry.dist is not None else "unknown"
-
-
-def _rlx_first(entry: EntryPoint) -> tuple[bool, str, str]:
-    return _distribution(entry) != "rlx", _distribution(entry), entry.name
-
-
-def _warn(entry: EntryPoint, error: Exception) -> None:
+def _warn(plugin: Plugin, error: Exception) -> None:
     import warnings
 
     warnings.warn(
-        f"The family {entry.name!r} of the distribution {_distribution(entry)!r} is left out of rlx: {error} "
+        f"The family {plugin.name!r} of the distribution {plugin.distribution!r} is left out of rlx: {error} "
         f"({type(error).__name__}). Update that distribution, or uninstall it.",
         stacklevel=2,
     )
-
