@@ -7,30 +7,39 @@ Installed beside the package as ``_rlx_autoload`` and called at interpreter star
 import os
 import sys
 
+TYPE_CHECKING = False  # as in typing, without its import
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
-class _GymnasiumFinder:
+
+class GymnasiumFinder:
     """Waits on ``sys.meta_path`` for the import of gymnasium, then steps aside."""
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(
+        self, name: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
+    ) -> "ModuleSpec | None":
+        """Find gymnasium as the other finders do, with a loader that registers rlx afterwards."""
         if name != "gymnasium":
             return None
-        sys.meta_path.remove(self)
-        from importlib.util import find_spec
-
-        spec = find_spec(name)
+        others = (finder for finder in sys.meta_path if finder is not self)
+        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)
         if spec is not None and spec.loader is not None:
             run_gymnasium = spec.loader.exec_module
 
-            def exec_module(module):
+            def exec_module(module: "ModuleType") -> None:
+                if self in sys.meta_path:
+                    sys.meta_path.remove(self)
                 run_gymnasium(module)
                 _register()
 
             # On the instance: the loader's class, and everything else it can do, stay as they are.
-            spec.loader.exec_module = exec_module
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec
 
 
-def _register():
+def _register() -> None:
     try:
         from rlx.registry.catalog import register_all
 
@@ -45,8 +54,8 @@ def _register():
         )
 
 
-def install():
+def install() -> None:
     """Arm the hook, once, unless gymnasium is there already or ``RLX_AUTOLOAD=0``."""
-    armed = any(isinstance(finder, _GymnasiumFinder) for finder in sys.meta_path)
+    armed = any(isinstance(finder, GymnasiumFinder) for finder in sys.meta_path)
     if not armed and "gymnasium" not in sys.modules and os.environ.get("RLX_AUTOLOAD") != "0":
-        sys.meta_path.insert(0, _GymnasiumFinder())
+        sys.meta_path.insert(0, GymnasiumFinder())
