@@ -1,0 +1,187 @@
+"""One environment over a family's kernel: a batch of one."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from gymnasium.error import ResetNeeded
+from numpy.typing import NDArray
+
+from .actions import Actions
+from .display import Display
+from .parameters import Parameters
+from .problem import COST, INFO, REWARD, SUCCESS, TERMINATED, Observations, Problem
+from .random import new_key
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class State:
+    """Everything the future of an environment depends on, besides its actions. Picklable; holds no environment."""
+
+    states: NDArray[np.void]  # (1,) or (N,) records, random streams included
+    rows: NDArray[np.void]  # packed parameters of each row
+    parameters: tuple[Parameters, ...]
+    bookkeeping: dict[str, NDArray[Any]]  # a vector environment's episode counters
+
+
+class KernelEnv(gymnasium.Env[Any, Any]):
+    """A Gymnasium environment whose transition is a family's kernel.
+
+    A family derives from it, builds a `Problem` in its constructor and, to be seen, overrides `frame`.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array", "human"], "render_fps": 30}
+
+    def __init__(self, problem: Problem, render_mode: str | None = None) -> None:
+        """Run ``problem`` with its default parameters.
+
+        Args:
+            problem: the task.
+            render_mode: ``None``, ``"rgb_array"`` or ``"human"``.
+
+        Raises:
+            ValueError: another render mode.
+        """
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise ValueError(f"render_mode={render_mode!r}: allowed are None, {self.metadata['render_modes']}.")
+        self.problem = problem
+        self.render_mode = render_mode
+        self.observation_space = problem.observation_space
+        self.action_space = problem.action_space
+        self.context_space = problem.parameters.context_space()
+        self.parameters = problem.parameters
+        self._display: Display | None = None
+        self._actions = Actions(problem.action_space, 1)
+        self._observations = Observations(problem.observation_space)
+        self._active = np.ones(1, np.bool_)
+        self._buffers = self._observations.allocate(1)
+        self._values = np.zeros((1, problem.width))
+        self._mask = np.zeros((1, problem.action_mask_size), np.int8)
+        self._groups = info_groups(problem)
+        self._states = np.zeros(1, problem.state_dtype)
+        self._rows = np.array([problem.pack(problem.parameters)])
+        self._is_seeded = False  # whether the stream in the state has been started
+        self._is_reset = False
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Start an episode.
+
+        Args:
+            seed: starts the environment's random stream anew; without it the stream goes on.
+            options: ``{"context": {...}}`` sets parameters for this episode, see ``context_space``.
+
+        Returns:
+            The first observation, and an info with the whole ``"context"``.
+
+        Raises:
+            ValueError: unknown option, unknown context name, or a value out of range; nothing has changed then.
+        """
+        options = dict(options or {})
+        parameters = self.problem.parameters.with_context(options.pop("context", {}))
+        if options:
+            raise ValueError(f"Unknown reset option {next(iter(options))!r}. Allowed: 'context'.")
+        if parameters != self.parameters:
+            self._rows = np.array([self.problem.pack(parameters)])
+            self.parameters = parameters
+        super().reset(seed=seed)
+        if seed is not None or not self._is_seeded:
+            self._states["rng"][0] = new_key(self.np_random), 0
+            self._is_seeded = True
+        self._values[:] = 0.0
+        self.problem.reset(self._states, self._rows, self._active, *self._outputs())
+        self._is_reset = True
+        info = self._info(self._values[0].tolist())
+        del info["reward_terms"], info["cost"]
+        info["context"] = self.parameters.context()
+        if self.render_mode == "human":
+            self.render()
+        return self._observations.read(self._buffers, 0), info
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Take one step.
+
+        Args:
+            action: an element of ``action_space``; a `Box` action is clipped to its bounds.
+
+        Returns:
+            Observation, reward, terminated, truncated (always false here: the horizon is `TimeLimit`'s), info.
+
+        Raises:
+            InvalidAction: wrong shape or kind, or NaN; nothing has changed then.
+            ResetNeeded: before the first `reset`.
+        """
+        if not self._is_reset:
+            raise ResetNeeded("Call env.reset() before env.step(action).")
+        actions = self._actions.read(action, ())
+        self.problem.step(self._states, self._rows, actions, self._active, *self._outputs())
+        values = self._values[0].tolist()
+        terminated = values[TERMINATED] != 0.0
+        info = self._info(values)
+        if terminated and self.problem.has_success:
+            info["success"] = values[SUCCESS] != 0.0
+        if self.render_mode == "human":
+            self.render()
+        return self._observations.read(self._buffers, 0), values[REWARD], terminated, False, info
+
+    def save_state(self) -> State:
+        """Return the state as a value: it can be pickled, kept, and loaded into any environment made alike."""
+        return State(self._states.copy(), self._rows, (self.parameters,), {})
+
+    def load_state(self, state: State) -> None:
+        """Continue from ``state``: the same actions give the same future, bit for bit.
+
+        Raises:
+            TypeError: ``state`` is not a state of this family.
+        """
+        if not isinstance(state, State) or state.states.dtype != self._states.dtype or state.states.shape != (1,):
+            raise TypeError(f"{type(self).__name__}.load_state needs what its save_state() returned, not {state!r:.80}")
+        self._states = state.states.copy()
+        self._rows = state.rows
+        (self.parameters,) = state.parameters
+        self._is_seeded = self._is_reset = True
+
+    def frame(self) -> NDArray[np.uint8]:
+        """Draw the current state, uint8 of shape (height, width, 3). A family overrides this."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be drawn.")
+
+    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+        """Return the picture (``"rgb_array"``), or show it in a window (``"human"``)."""
+        if self.render_mode is None:
+            gymnasium.logger.warn("render() without a render_mode: pass render_mode='rgb_array' to gymnasium.make.")
+            return None
+        if self.render_mode == "rgb_array":
+            return self.frame()
+        if self._display is None:
+            self._display = Display(type(self).__name__, self.metadata["render_fps"])
+        self._display.show(self.frame())
+        return None
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._display is not None:
+            self._display.close()
+            self._display = None
+
+    def _outputs(self) -> tuple[Any, ...]:
+        return self._observations.argument(self._buffers), self._values, self._mask
+
+    def _info(self, values: list[float]) -> dict[str, Any]:
+        info: dict[str, Any] = {
+            group: dict(zip(names, values[start:], strict=False)) for group, names, start in self._groups
+        }
+        info["cost"] = values[COST]
+        if self.problem.action_mask_size:
+            info["action_mask"] = self._mask[0].copy()
+        return info
+
+
+def info_groups(problem: Problem) -> tuple[tuple[str, tuple[str, ...], int], ...]:
+    """Return (group, names, first column) for each named group of the kernel's ``values``."""
+    groups, start = [], INFO
+    for group, names in problem.info.items():
+        groups.append((group, names, start))
+        start += len(names)
+    return tuple(groups)

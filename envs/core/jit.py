@@ -1,0 +1,27 @@
+"""The one way rlx compiles a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def jit(function: Function) -> Function:
+    """Compile ``function`` with Numba, once per machine.
+
+    The machine code is kept in a cache on disk beside the source. Numba looks only at the file of the decorated
+    function to see whether that cache is stale, so a kernel and its helpers belong in one file. Arithmetic is strict
+    (no fastmath): single and batched environments must agree bit for bit.
+
+    Args:
+        function: a pure function of numbers and arrays.
+
+    Returns:
+        The compiled function, called like the original. The original stays reachable as ``.py_func``.
+    """
+    compiled: Function = numba.njit(cache=True, error_model="numpy")(function)
+    return compiled

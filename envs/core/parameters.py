@@ -1,0 +1,145 @@
+"""Parameters are data: frozen dataclasses that know the unit, the meaning and the range of every field."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import numbers
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+from gymnasium import spaces
+
+P = TypeVar("P", bound="Parameters")
+
+
+def quantity(
+    default: float,
+    unit: str,
+    meaning: str,
+    *,
+    low: float,
+    high: float,
+    varies: bool = True,
+    spread: tuple[float, float] = (0.25, 4.0),
+) -> Any:
+    """Declare a number of a `Parameters` class.
+
+    Args:
+        default: its value when nothing else is said.
+        unit: SI unit, ``"1"`` for a plain number.
+        meaning: one line for the reader.
+        low: the smallest allowed value.
+        high: the largest allowed value. Both bounds are inclusive and finite.
+        varies: whether an episode's context may change it.
+        spread: how far a context may move it, as multiples of the environment's own value; a value of zero may move
+            anywhere in [low, high].
+
+    Returns:
+        A dataclass field.
+    """
+    metadata = {"unit": unit, "meaning": meaning, "low": low, "high": high, "varies": varies,
+                "spread": spread}  # fmt: skip
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameters:
+    """Base of every parameter class: refuses values outside the declared ranges.
+
+    A subclass is a frozen dataclass whose fields are made by `quantity`, are `Parameters` themselves, or are plain
+    values. It may add checks that span fields in its own ``__post_init__`` (call ``super().__post_init__()`` first).
+
+    Raises:
+        ValueError: a number is out of range or not finite; names field, value, unit and range.
+        TypeError: a quantity is not a number.
+    """
+
+    def __post_init__(self) -> None:
+        """Check every quantity against its declared range."""
+        for field in dataclasses.fields(self):
+            if "unit" not in field.metadata:
+                continue
+            value = getattr(self, field.name)
+            where = f"{type(self).__name__}.{field.name}"
+            if isinstance(value, bool) or not isinstance(value, numbers.Real):
+                raise TypeError(f"{where} is a number in {field.metadata['unit']}, but {value!r} was given.")
+            low, high = field.metadata["low"], field.metadata["high"]
+            if not (math.isfinite(value) and low <= value <= high):
+                raise ValueError(
+                    f"{where} = {value!r} is outside [{low:g}, {high:g}] {field.metadata['unit']} "
+                    f"({field.metadata['meaning']})."
+                )
+
+    def _quantities(self, prefix: str = "") -> Iterator[tuple[str, float, Mapping[str, Any]]]:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Parameters):
+                yield from value._quantities(f"{prefix}{field.name}.")
+            elif "unit" in field.metadata:
+                yield prefix + field.name, value, field.metadata
+
+    def context(self) -> dict[str, float]:
+        """Return the values an episode may change, by dotted name, e.g. ``{"motor.r_a": 0.016}``."""
+        return {name: float(value) for name, value, meta in self._quantities() if meta["varies"]}
+
+    def context_space(self) -> spaces.Dict:
+        """Return the space of contexts: per dotted name a float64 `Box` of shape () with finite bounds."""
+        boxes = {}
+        for name, value, meta in self._quantities():
+            if meta["varies"]:
+                ends = [value * factor for factor in meta["spread"]] if value else [meta["low"], meta["high"]]
+                low, high = max(min(ends), meta["low"]), min(max(ends), meta["high"])
+                boxes[name] = spaces.Box(low, high, (), np.float64)
+        return spaces.Dict(boxes)
+
+    def with_context(self: P, context: Mapping[str, Any]) -> P:
+        """Return a copy in which ``context`` replaces the named values; the others stay.
+
+        Args:
+            context: dotted names and numbers, as in `context`.
+
+        Raises:
+            ValueError: an unknown name, a value outside `context_space`, or values that do not fit each other.
+        """
+        if not context:
+            return self
+        space = self.context_space()
+        values = {}
+        for name, value in context.items():
+            if name not in space.spaces:
+                close = difflib.get_close_matches(str(name), space.spaces, n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else ""
+                raise ValueError(f"Unknown context name {name!r}.{hint} Allowed: {', '.join(space.spaces)}.")
+            values[name] = _number(name, value)
+            box = space[name]
+            assert isinstance(box, spaces.Box)
+            if not box.low <= values[name] <= box.high:
+                raise ValueError(
+                    f"The context value {name} = {values[name]!r} is outside [{box.low:g}, {box.high:g}]. A wider change "
+                    "is another environment: pass it to gymnasium.make."
+                )
+        return self._replaced(values)
+
+    def _replaced(self: P, values: Mapping[str, float], prefix: str = "") -> P:
+        changes: dict[str, Any] = {}
+        for field in dataclasses.fields(self):
+            name, value = prefix + field.name, getattr(self, field.name)
+            if isinstance(value, Parameters):
+                changed = value._replaced(values, f"{name}.")
+                if changed is not value:
+                    changes[field.name] = changed
+            elif name in values:
+                # A whole number stays one: pole pairs index nothing, but they print as 3, not 3.0.
+                number = values[name]
+                changes[field.name] = int(number) if isinstance(value, int) and number == int(number) else number
+        return dataclasses.replace(self, **changes) if changes else self
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(np.asarray(value).item())
+    except (TypeError, ValueError):
+        raise ValueError(f"The context value {name} = {value!r} is not a number.") from None

@@ -1,0 +1,104 @@
+"""What a family hands to the core: spaces, parameters, and the two kernels."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import DTypeLike, NDArray
+
+from .parameters import Parameters
+
+#: The columns of ``values`` that every kernel fills; the named groups of `Problem.info` follow from `INFO` on.
+REWARD, TERMINATED, COST, SUCCESS, INFO = 0, 1, 2, 3, 4
+
+
+def state_dtype(*fields: tuple[Any, ...]) -> np.dtype[np.void]:
+    """Return the record of one environment's state: the random stream ``rng``, then the family's own fields."""
+    return np.dtype([("rng", np.uint64, (2,)), *fields], align=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """A task whose transition is a kernel, ready to be run as one environment or as many.
+
+    Both kernels work on N environments at once, row by row, and touch only the rows where ``active`` is true::
+
+        reset(states, rows, active, observation, values, action_mask)
+        step(states, rows, actions, active, observation, values, action_mask)
+
+    - ``states``: (N,) records of `state_dtype`, changed in place; ``states[i].rng`` is row i's random stream.
+    - ``rows``: (N,) records of packed parameters, only read.
+    - ``actions``: (N, A) float64, finite; a `Box` action is clipped to its bounds, a discrete one is a valid index.
+    - ``observation``: (N, D) array of the observation space's dtype to fill, flat. A `spaces.Dict` is laid out in the
+      order of its keys; where its leaves have several dtypes this is a tuple of arrays, one per dtype in order of
+      appearance.
+    - ``values``: (N, V) float64 to fill: `REWARD`, `TERMINATED`, `COST`, `SUCCESS`, then the groups of ``info``. It
+      arrives zeroed.
+    - ``action_mask``: (N, M) int8 to fill; M is 0 without ``action_mask_size``.
+    """
+
+    parameters: Parameters
+    """Defaults; a context changes them for an episode."""
+    observation_space: spaces.Space[Any]
+    """A `Box`, or a `Dict` of boxes."""
+    action_space: spaces.Space[Any]
+    """A `Box` of shape (A,), `Discrete` or `MultiDiscrete`, starting at zero."""
+    state_dtype: np.dtype[np.void]
+    """Made by `state_dtype`; the same for every configuration of a family, so that a kernel is compiled once."""
+    pack: Callable[[Any], NDArray[np.void]]
+    """Turns parameters into the record the kernels read, shape ()."""
+    reset: Callable[..., None]
+    step: Callable[..., None]
+    info: Mapping[str, tuple[str, ...]]
+    """Named groups of ``values``, in order: ``reward_terms`` first, then for instance ``signals``."""
+    action_mask_size: int = 0
+    has_success: bool = False
+    """Whether the task defines success; then ``info["success"]`` is reported at an episode's end."""
+
+    @property
+    def width(self) -> int:
+        """The number of columns of ``values``."""
+        return INFO + sum(map(len, self.info.values()))
+
+
+class Observations:
+    """Lays an observation space out in flat arrays that a kernel can fill."""
+
+    def __init__(self, space: spaces.Space[Any]) -> None:
+        """Plan the layout of a `Box`, or of a `Dict` of boxes."""
+        self.leaves: list[tuple[str | None, spaces.Box]]
+        if isinstance(space, spaces.Box):
+            self.leaves = [(None, space)]
+        elif isinstance(space, spaces.Dict) and all(isinstance(leaf, spaces.Box) for leaf in space.values()):
+            self.leaves = [(key, leaf) for key, leaf in space.items() if isinstance(leaf, spaces.Box)]
+        else:
+            raise TypeError(f"A kernel observes a Box or a Dict of boxes, not {space}.")
+        self.dtypes: list[DTypeLike] = list(dict.fromkeys(leaf.dtype for _, leaf in self.leaves))
+        widths = dict.fromkeys(self.dtypes, 0)
+        self.slices: list[tuple[str | None, tuple[int, ...], int, slice]] = []
+        for key, leaf in self.leaves:
+            size, start = int(np.prod(leaf.shape)), widths[leaf.dtype]
+            widths[leaf.dtype] = start + size
+            self.slices.append((key, leaf.shape, self.dtypes.index(leaf.dtype), slice(start, start + size)))
+        self.widths = [widths[dtype] for dtype in self.dtypes]
+
+    def allocate(self, rows: int) -> tuple[NDArray[Any], ...]:
+        """Return zeroed buffers for ``rows`` environments, one per dtype."""
+        return tuple(np.zeros((rows, n), dtype) for n, dtype in zip(self.widths, self.dtypes, strict=True))
+
+    @staticmethod
+    def argument(buffers: tuple[NDArray[Any], ...]) -> Any:
+        """Return what the kernel is handed: the one buffer, or the tuple of several."""
+        return buffers[0] if len(buffers) == 1 else buffers
+
+    def read(self, buffers: tuple[NDArray[Any], ...], rows: Any) -> Any:
+        """Return the observation of ``rows`` (an index: one; a mask or slice: a batch), as a fresh copy."""
+        parts = {}
+        for key, shape, buffer, columns in self.slices:
+            part = buffers[buffer][rows, columns].copy()
+            parts[key] = part.reshape(part.shape[:-1] + shape)
+        return parts[None] if None in parts else parts

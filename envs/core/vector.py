@@ -1,0 +1,298 @@
+"""Many environments over a family's kernel, stepped by one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium.error import ResetNeeded
+from gymnasium.utils.seeding import np_random
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from .actions import Actions
+from .env import KernelEnv, State, info_groups
+from .parameters import Parameters
+from .problem import COST, REWARD, SUCCESS, TERMINATED, Observations
+from .random import new_key
+
+
+class KernelVectorEnv(VectorEnv[Any, Any, Any]):
+    """N environments of one family; what ``gymnasium.make_vec`` makes.
+
+    A family derives from it and names its single environment in ``env_class``; there is nothing else to write. Row i,
+    reset with seed s, is the single environment reset with seed s + i, bit for bit. Every array returned is fresh.
+
+    At an episode's end ``info`` holds ``episode_return`` and ``episode_length``, arrays of shape (N,), valid where the
+    masks ``_episode_return`` and ``_episode_length`` are true.
+    """
+
+    env_class: ClassVar[type[KernelEnv]]
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        max_episode_steps: int | None = None,
+        autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
+        **kwargs: Any,
+    ) -> None:
+        """Make ``num_envs`` environments.
+
+        Args:
+            num_envs: N.
+            max_episode_steps: truncate an episode after so many steps; never, if None.
+            autoreset_mode: what happens to a row whose episode has ended, as Gymnasium defines it.
+            **kwargs: as for ``env_class``.
+
+        Raises:
+            ValueError: ``num_envs`` is not positive, or an unknown autoreset mode.
+        """
+        if num_envs < 1:
+            raise ValueError(f"num_envs = {num_envs}: at least 1 environment is needed.")
+        self._single = self.env_class(**kwargs)
+        self.problem = problem = self._single.problem
+        self.num_envs = num_envs
+        self.max_episode_steps = max_episode_steps
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {**self._single.metadata, "autoreset_mode": self.autoreset_mode}
+        self.render_mode = self._single.render_mode
+        self.single_observation_space = problem.observation_space
+        self.single_action_space = problem.action_space
+        self.observation_space = batch_space(problem.observation_space, num_envs)
+        self.action_space = batch_space(problem.action_space, num_envs)
+        self.context_space = self._single.context_space
+        self.parameters: tuple[Parameters, ...] = (problem.parameters,) * num_envs
+        self._actions = Actions(problem.action_space, num_envs)
+        self._observations = Observations(problem.observation_space)
+        self._groups = info_groups(problem)
+        self._states = np.zeros(num_envs, problem.state_dtype)
+        self._rows = np.repeat(np.array([problem.pack(problem.parameters)]), num_envs)
+        self._allocate()
+        self._is_seeded = False
+        self._is_reset = False
+        self._elapsed = np.zeros(num_envs, np.int64)
+        self._returns = np.zeros(num_envs)
+        self._done = np.zeros(num_envs, np.bool_)
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Start episodes in all rows, or in those of ``options["reset_mask"]``.
+
+        Args:
+            seed: s seeds row i with s + i; a sequence gives each row's own; without it the streams go on.
+            options: ``"reset_mask"``, a bool array of shape (N,); ``"context"``, a dict whose values are numbers or
+                arrays of shape (N,).
+
+        Returns:
+            All rows' observations, and an info with the ``"context"`` (dict of arrays of shape (N,)).
+
+        Raises:
+            ValueError: unknown option, or a context that is refused; nothing has changed then.
+        """
+        options = dict(options or {})
+        mask = self._reset_mask(options.pop("reset_mask", None))
+        parameters = self._parameters_for(mask, options.pop("context", {}))
+        seeds = self._seeds_for(seed)
+        if options:
+            raise ValueError(f"Unknown reset option {next(iter(options))!r}. Allowed: 'context', 'reset_mask'.")
+        if not self._is_reset and not mask.all():
+            raise ResetNeeded("The first reset starts every row: leave 'reset_mask' out.")
+        self._set_parameters(parameters)
+        super().reset(seed=seeds[0])
+        for i in np.flatnonzero(mask):
+            if seeds[i] is not None:
+                self._states["rng"][i] = new_key(np_random(seeds[i])[0]), 0
+            elif not self._is_seeded:
+                self._states["rng"][i] = new_key(self.np_random), 0
+        self._is_seeded = self._is_reset = True
+        self._allocate(keep=~mask)
+        self._start_episodes(mask)
+        info = self._info(mask)
+        del info["reward_terms"], info["cost"]
+        contexts = [p.context() for p in self.parameters]
+        info["context"] = {name: np.array([context[name] for context in contexts]) for name in contexts[0]}
+        return self._observation(), info
+
+    def step(
+        self, actions: Any
+    ) -> tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """Step every row.
+
+        Args:
+            actions: N actions stacked, an element of ``action_space``; `Box` actions are clipped to their bounds.
+
+        Returns:
+            Observations, rewards (N,), terminated (N,), truncated (N,), and info: arrays of shape (N,) under the
+            names of the single environment.
+
+        Raises:
+            InvalidAction: wrong shape or kind, or NaN in a row; nothing has changed then.
+            ResetNeeded: before the first `reset`; or, without autoreset, when a row has ended.
+        """
+        if not self._is_reset:
+            raise ResetNeeded("Call envs.reset() before envs.step(actions).")
+        ended = self._done
+        if self.autoreset_mode == AutoresetMode.DISABLED and ended.any():
+            raise ResetNeeded(
+                f"Row {np.flatnonzero(ended)[0]} has ended: call envs.reset(options={{'reset_mask': terminated | "
+                "truncated}) first, or choose another autoreset_mode."
+            )
+        admitted = self._actions.read(actions, (self.num_envs,))
+        active = ~ended
+        self._allocate()
+        self.problem.step(self._states, self._rows, admitted, active, *self._outputs())
+        rewards = self._values[:, REWARD].copy()
+        terminated = self._values[:, TERMINATED] != 0.0
+        self._elapsed += active
+        self._returns += rewards
+        truncated = np.zeros(self.num_envs, np.bool_)
+        if self.max_episode_steps is not None:
+            np.greater_equal(self._elapsed, self.max_episode_steps, out=truncated)
+            truncated &= active
+        done = terminated | truncated
+        any_done = done.any()
+        endings = self._endings(done) if any_done else {}
+        if self.autoreset_mode == AutoresetMode.SAME_STEP and any_done:
+            endings |= self._final(done)
+            self._allocate(keep=~done)
+            self._start_episodes(done)
+        elif self.autoreset_mode == AutoresetMode.NEXT_STEP and ended.any():
+            self._start_episodes(ended)
+        self._done = done & (self.autoreset_mode != AutoresetMode.SAME_STEP)
+        return self._observation(), rewards, terminated, truncated, self._info(None) | endings
+
+    def save_state(self) -> State:
+        """Return the state of all rows as a value, episode counters included."""
+        bookkeeping = {"elapsed": self._elapsed.copy(), "returns": self._returns.copy(), "done": self._done.copy()}
+        return State(self._states.copy(), self._rows, self.parameters, bookkeeping)
+
+    def load_state(self, state: State) -> None:
+        """Continue from ``state``: the same actions give the same future, bit for bit.
+
+        Raises:
+            TypeError: ``state`` is not a state of such a vector environment.
+        """
+        if (
+            not isinstance(state, State)
+            or state.states.dtype != self._states.dtype
+            or len(state.states) != self.num_envs
+            or not state.bookkeeping
+        ):
+            raise TypeError(f"load_state needs what save_state() of {self.num_envs} such rows returned.")
+        self._states, self._rows, self.parameters = state.states.copy(), state.rows, state.parameters
+        self._elapsed = state.bookkeeping["elapsed"].copy()
+        self._returns = state.bookkeeping["returns"].copy()
+        self._done = state.bookkeeping["done"].copy()
+        self._is_seeded = self._is_reset = True
+
+    def render(self) -> tuple[NDArray[np.uint8] | None, ...]:
+        """Return every row's picture."""
+        pictures = []
+        for i in range(self.num_envs):
+            self._single.load_state(State(self._states[i : i + 1], self._rows[i : i + 1], (self.parameters[i],), {}))
+            pictures.append(self._single.render())
+        return tuple(pictures)
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Close the window, if there is one."""
+        self._single.close()
+
+    def _start_episodes(self, mask: NDArray[np.bool_]) -> None:
+        self.problem.reset(self._states, self._rows, mask, *self._outputs())
+        self._elapsed[mask] = 0
+        self._returns[mask] = 0.0
+        self._done[mask] = False
+
+    def _allocate(self, keep: NDArray[np.bool_] | None = None) -> None:
+        """Take fresh output arrays, so that those handed out before stay as they were; rows of ``keep`` carry over."""
+        previous = (*self._buffers, self._values, self._mask) if keep is not None else ()
+        self._buffers = self._observations.allocate(self.num_envs)
+        self._values = np.zeros((self.num_envs, self.problem.width))
+        self._mask = np.zeros((self.num_envs, self.problem.action_mask_size), np.int8)
+        for old, new in zip(previous, (*self._buffers, self._values, self._mask), strict=False):
+            new[keep] = old[keep]
+
+    def _outputs(self) -> tuple[Any, ...]:
+        return self._observations.argument(self._buffers), self._values, self._mask
+
+    def _observation(self) -> Any:
+        return self._observations.read(self._buffers, slice(None))
+
+    def _info(self, mask: NDArray[np.bool_] | None) -> dict[str, Any]:
+        """Return the named values of all rows; only rows of ``mask`` have just been filled."""
+        info: dict[str, Any] = {
+            group: {name: self._values[:, start + k] for k, name in enumerate(names)}
+            for group, names, start in self._groups
+        }
+        info["cost"] = self._values[:, COST]
+        if self.problem.action_mask_size:
+            info["action_mask"] = self._mask
+        if mask is not None and not mask.all():
+            info |= {f"_{key}": mask for key in tuple(info)}
+        return info
+
+    def _endings(self, done: NDArray[np.bool_]) -> dict[str, Any]:
+        endings: dict[str, Any] = {
+            "episode_return": np.where(done, self._returns, 0.0),
+            "episode_length": np.where(done, self._elapsed, 0),
+        }
+        if self.problem.has_success:
+            endings["success"] = self._values[:, SUCCESS] != 0.0
+        return endings | {f"_{key}": done.copy() for key in endings}
+
+    def _final(self, done: NDArray[np.bool_]) -> dict[str, Any]:
+        """Return what Gymnasium's SAME_STEP promises about the rows that are about to be reset."""
+        observations = np.full(self.num_envs, None, object)
+        for i in np.flatnonzero(done):
+            observations[i] = self._observations.read(self._buffers, i)
+        final_info = self._info(None)
+        final_info |= {f"_{key}": done for key in tuple(final_info)}
+        return {"final_obs": observations, "_final_obs": done, "final_info": final_info, "_final_info": done}
+
+    def _reset_mask(self, mask: Any) -> NDArray[np.bool_]:
+        if mask is None:
+            return np.ones(self.num_envs, np.bool_)
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
+            raise ValueError(f"options['reset_mask'] is a bool array of shape ({self.num_envs},), not {mask!r:.80}.")
+        if not mask.any():
+            raise ValueError("options['reset_mask'] selects no row.")
+        return mask
+
+    def _seeds_for(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
+        if seed is None:
+            return [None] * self.num_envs
+        if isinstance(seed, int | np.integer):
+            return [int(seed) + i for i in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise ValueError(f"{len(seed)} seeds were given for {self.num_envs} environments.")
+        return seed
+
+    def _parameters_for(self, mask: NDArray[np.bool_], context: dict[str, Any]) -> tuple[Parameters, ...]:
+        """Return all rows' parameters after a reset of ``mask`` under ``context``."""
+        columns = {}
+        for name, value in context.items():
+            column = np.asarray(value)
+            if column.shape not in ((), (self.num_envs,)):
+                raise ValueError(f"The context {name} is a number or of shape ({self.num_envs},), not {column.shape}.")
+            columns[name] = np.broadcast_to(column, (self.num_envs,))
+        if all(np.ndim(value) == 0 for value in context.values()):
+            shared = self.problem.parameters.with_context(context)
+            return tuple(shared if new else old for new, old in zip(mask, self.parameters, strict=True))
+        return tuple(
+            self.problem.parameters.with_context({name: column[i] for name, column in columns.items()}) if mask[i]
+            else self.parameters[i]
+            for i in range(self.num_envs)
+        )  # fmt: skip
+
+    def _set_parameters(self, parameters: tuple[Parameters, ...]) -> None:
+        changed = [i for i, (new, old) in enumerate(zip(parameters, self.parameters, strict=True)) if new != old]
+        if changed:
+            packed = {p: self.problem.pack(p) for p in {parameters[i] for i in changed}}
+            self._rows = self._rows.copy()
+            for i in changed:
+                self._rows[i] = packed[parameters[i]]
+        self.parameters = parameters

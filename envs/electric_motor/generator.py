@@ -1,0 +1,166 @@
+"""References: what the controlled signals should do."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import kernels
+
+Interval = tuple[float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """A reference generator for one signal. Values are fractions of the signal's limit.
+
+    In sub-episodes of random length it draws its parameters anew, each uniformly from its interval (`sigma`
+    log-uniformly).
+    """
+
+    kind: str = "wiener"
+    """``const``; ``wiener`` or ``laplace`` (random walks); ``sine``, ``triangle``, ``sawtooth`` or ``step`` (waves);
+    ``feasible``: what the drive itself does under random band-limited voltages, so that it can be followed exactly."""
+    p: float = 1.0
+    """Weight with which it is chosen among several generators of a signal."""
+    value: float = 0.0
+    """The constant of ``const``."""
+    sigma: Interval = (1e-3, 1e-1)
+    """Standard deviation (``wiener``) or scale (``laplace``) of a step."""
+    amplitude: Interval = (0.0, 1.0)
+    """Amplitude of a wave; cut to fit into the margin."""
+    frequency: Interval = (1.0, 10.0)
+    """Frequency of a wave in Hz."""
+    offset: Interval = (-1.0, 1.0)
+    """Mean of a wave; moved so that the wave fits into the margin."""
+    margin: Interval | None = None
+    """The reference stays within; nominal value over limit, if None."""
+    length: Interval = (500.0, 2000.0)
+    """Steps of a sub-episode."""
+    bandwidth: float = 20.0
+    """Bandwidth in Hz of the voltages that drive a ``feasible`` reference."""
+
+    def __post_init__(self) -> None:
+        """Check every field.
+
+        Raises:
+            ValueError: unknown kind, or an interval that is empty or out of range.
+        """
+        if self.kind not in kernels.GENERATOR_KINDS:
+            raise ValueError(f"Reference kind {self.kind!r} is unknown. Allowed: {', '.join(kernels.GENERATOR_KINDS)}.")
+        bounds = {
+            "sigma": (1e-12, 10.0), "amplitude": (0.0, 1.0), "frequency": (0.0, 1e5), "offset": (-1.0, 1.0),
+            "margin": (-1.0, 1.0), "length": (1.0, 1e9),
+        }  # fmt: skip
+        for name, (low, high) in bounds.items():
+            interval = getattr(self, name)
+            if interval is None:
+                continue
+            if np.ndim(interval) == 0:
+                interval = (-interval, interval) if name == "margin" else (interval, interval)
+            pair = tuple(map(float, interval))
+            if len(pair) != 2 or not low <= pair[0] <= pair[1] <= high:
+                raise ValueError(f"Reference {name} is an interval within [{low:g}, {high:g}], not {interval!r}.")
+            object.__setattr__(self, name, pair)
+        if not (self.p > 0.0 and math.isfinite(self.p)):
+            raise ValueError(f"Reference p = {self.p!r}: a positive weight is needed.")
+        if not 0.0 < self.bandwidth <= 1e5:
+            raise ValueError(f"Reference bandwidth = {self.bandwidth!r} Hz is outside (0, 1e5].")
+        if not -1.0 <= self.value <= 1.0:
+            raise ValueError(f"Reference value = {self.value!r} is outside [-1, 1].")
+
+
+@dataclasses.dataclass(frozen=True)
+class References:
+    """The generators of one signal: one, or several between which it switches at random."""
+
+    generators: tuple[Reference, ...]
+    tenure: Interval = (1e9, 1e9)
+    """Steps until the next generator is drawn."""
+    start: Interval | None = None
+    """Interval of the first value; the margin, if None."""
+
+    def __post_init__(self) -> None:
+        """Check the number of generators and the intervals."""
+        if not 1 <= len(self.generators) <= kernels.GENERATORS:
+            raise ValueError(f"1 to {kernels.GENERATORS} generators are possible, not {len(self.generators)}.")
+
+
+def read_references(given: Any, targets: Sequence[str], default: Reference) -> dict[str, References]:
+    """Turn what a user wrote into the references of each target signal.
+
+    Args:
+        given: None; a kind; a dict of `Reference` fields; a list of these (switched at random, with an optional dict
+            ``{"tenure": (low, high)}`` among them); a dict of any of these per signal; or `References`.
+        targets: the controlled signals.
+        default: the generator where nothing else is said; also fills fields left out.
+
+    Raises:
+        ValueError: an unknown signal, field or kind.
+    """
+    if isinstance(given, Mapping) and given and not set(given) - set(targets):
+        return {name: _read_one(given.get(name), default) for name in targets}
+    return {name: _read_one(given, default) for name in targets}
+
+
+def _read_one(given: Any, default: Reference) -> References:
+    if isinstance(given, References):
+        return given
+    if given is None:
+        return References((default,))
+    if isinstance(given, str):
+        return References((dataclasses.replace(default, kind=given),))
+    if isinstance(given, Reference):
+        return References((given,))
+    if isinstance(given, Mapping):
+        options = dict(given)
+        several = options.pop("switch", None)
+        outer = {name: tuple(options.pop(name)) for name in ("tenure", "start") if name in options}
+        if several is not None:
+            if options:
+                raise ValueError(f"Unknown field {next(iter(options))!r} beside 'switch'. Allowed: 'tenure', 'start'.")
+            generators = tuple(g for one in several for g in _read_one(one, default).generators)
+            return References(generators, **{"tenure": (100.0, 10_000.0), **outer})
+        fields = {field.name for field in dataclasses.fields(Reference)}
+        unknown = set(options) - fields
+        if unknown:
+            raise ValueError(
+                f"Unknown reference field or signal {sorted(unknown)[0]!r}. Fields: {', '.join(sorted(fields))}, "
+                "tenure, start, switch."
+            )
+        return References((dataclasses.replace(default, **options),), **outer)
+    raise ValueError(f"A reference is a kind, a dict of its fields, or {{'switch': [...]}}; not {given!r}.")
+
+
+def pack_references(
+    row: NDArray[np.void], references: Sequence[References], margins: Sequence[Interval]
+) -> None:
+    """Write the generators of each reference into the packed drive.
+
+    Args:
+        row: the record, changed in place.
+        references: per target.
+        margins: per target, where a generator names none: from the lowest to the highest nominal value.
+    """
+    for r, (reference, margin) in enumerate(zip(references, margins, strict=True)):
+        first = reference.generators[0].margin or margin
+        row["reference_start"][r] = reference.start or first
+        row["generator_length"][r] = reference.tenure
+        total, cumulative = sum(g.p for g in reference.generators), 0.0
+        for i in range(kernels.GENERATORS):
+            generator = reference.generators[min(i, len(reference.generators) - 1)]
+            cumulative += generator.p / total if i < len(reference.generators) else 0.0
+            packed = row["generator"][r * kernels.GENERATORS + i]
+            packed["kind"] = kernels.GENERATOR_KINDS.index(generator.kind)
+            packed["cumulative"] = cumulative
+            packed["log_sigma"] = np.log10(generator.sigma)
+            for name in ("value", "amplitude", "frequency", "offset", "length", "bandwidth"):
+                packed[name] = getattr(generator, name)
+            packed["margin"] = generator.margin or margin
+        if any(g.kind == "feasible" for g in reference.generators):
+            row["is_feasible"] = 1

@@ -1,0 +1,810 @@
+"""The drive: machine, converter, supply, load, references and reward of one control period, as scalar functions.
+
+One machine model serves all ten motors. In the frame in which the equations have constant coefficients, every
+electrical machine obeys (Kron's generalised machine; Krause, Wasynczuk, Sudhoff, "Analysis of Electric Machinery")::
+
+    u = R i + L di/dt + omega (G i + e)        and        T = w . i (G i + e),
+
+with resistances R, inductances L, motional inductances G, permanent flux e, speed omega and power weights w. Multiplied out,
+with the electrical state x (currents, or currents and rotor fluxes), this is
+
+    dx/dt = A x + omega (C x + d) + B v,       T = x . (Q x + q),       J domega/dt = T - T_load(omega).
+
+So a motor is a handful of matrices (`motors.py`), torque and back-EMF always balance, and the functions below have no
+case for any motor. Units are SI; angles are electrical radians; omega is mechanical.
+
+Phase voltages reach the machine frame by Clarke's transform and a turn by ``spin * epsilon`` of each pair of components.
+An inverter holds the phase voltages, so during a period the frame voltages turn with the rotor; with ``turns = 0`` they
+stand still instead ("dq hold").
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..core import COST, INFO, REWARD, TERMINATED, jit, normal, state_dtype, uniform
+
+#: Room for electrical states, converter channels (phases), references, generators of a reference, constraints, knots of
+#: a speed profile, signals of an observation, and steps of dead time.
+STATES, CHANNELS, REFERENCES, GENERATORS, CONSTRAINTS, KNOTS, SIGNALS, DELAY = 4, 6, 4, 8, 4, 64, 40, 4
+
+#: Positions in the pool of signals, from which observations, references and constraints choose.
+OMEGA, TORQUE, PHASE_CURRENT, CURRENT, PHASE_VOLTAGE, VOLTAGE = 0, 1, 2, 8, 12, 18
+EPSILON, COS_EPSILON, SIN_EPSILON, SUPPLY, FLUX, FLUX_ANGLE, STATE, POOL = 22, 23, 24, 25, 28, 29, 30, 34
+
+# Positions in the vector that is integrated: electrical states, frame voltages, speed, angle.
+_X, _V, _W, _E, _SIZE = 0, 4, 8, 9, 10
+
+LOADS = ("poly", "const", "profile", "ornstein_uhlenbeck")
+_POLY, _CONST, _PROFILE, _ORNSTEIN_UHLENBECK = range(4)
+
+SUPPLIES = ("ideal", "rc", "ac1", "ac3")
+_IDEAL, _RC, _AC1, _AC3 = range(4)
+
+GENERATOR_KINDS = ("const", "wiener", "laplace", "sine", "triangle", "sawtooth", "step", "feasible")
+_REF_CONST, _WIENER, _LAPLACE, _SINE, _TRIANGLE, _SAWTOOTH, _STEP, _FEASIBLE = range(8)
+
+_F8, _I8 = np.float64, np.int64
+
+#: A reference generator, packed.
+GENERATOR = np.dtype(
+    [
+        ("kind", _I8),
+        ("cumulative", _F8),  # probability of this or an earlier generator
+        ("value", _F8),
+        ("log_sigma", _F8, (2,)),  # log10 of the step size's range
+        ("amplitude", _F8, (2,)),
+        ("frequency", _F8, (2,)),  # Hz
+        ("offset", _F8, (2,)),
+        ("margin", _F8, (2,)),  # the reference stays within
+        ("length", _F8, (2,)),  # steps of a sub-episode
+        ("bandwidth", _F8),  # Hz, of the voltages that drive a feasible reference
+    ]
+)
+
+#: Everything about a drive that does not change during an episode.
+ROW = np.dtype(
+    [
+        # Machine
+        ("n", _I8),
+        ("m", _I8),
+        ("a", _F8, (STATES, STATES)),
+        ("c", _F8, (STATES, STATES)),
+        ("d", _F8, (STATES,)),
+        ("b", _F8, (STATES, STATES)),
+        ("q2", _F8, (STATES, STATES)),
+        ("q1", _F8, (STATES,)),
+        ("current", _F8, (STATES, STATES)),  # electrical state -> frame currents
+        ("pole_pairs", _F8),
+        ("inertia", _F8),  # rotor and load, kg m^2
+        ("spin", _F8, (2,)),  # turn of each pair from the stationary to the machine frame, in units of epsilon
+        ("is_three_phase", _I8),
+        ("is_flux_oriented", _I8),  # report dq quantities along the rotor flux (induction machines)
+        ("clarke", _F8, (STATES, CHANNELS)),
+        ("declarke", _F8, (CHANNELS, STATES)),
+        ("observer", _F8, (2,)),  # r_r / l_r and l_m r_r / l_r of the flux observer
+        # Converter: a channel is the difference of two half-bridge legs, minus an offset
+        ("channels", _I8),
+        ("is_finite", _I8),
+        ("source", _I8, (CHANNELS,)),  # the action that drives the channel
+        ("gain", _F8, (CHANNELS, 2)),  # duty of each leg = gain * action + bias
+        ("bias", _F8, (CHANNELS, 2)),
+        ("table", _I8, (CHANNELS, 8, 2)),  # finite: leg states per action: 0 both off, 1 upper on, 2 lower on
+        ("legs", _I8, (CHANNELS,)),
+        ("has_diode_only", _I8, (CHANNELS,)),  # the lower switch is a diode: one quadrant
+        ("offset", _F8, (CHANNELS,)),
+        ("supply_of", _I8, (CHANNELS,)),
+        ("interlocking_time", _F8),
+        ("waits_for_period", _I8),  # a commutating leg is off until the period's end
+        ("dead_time", _I8),  # periods between choosing and applying an action
+        ("actions", _I8),
+        ("is_dq_action", _I8),
+        ("action_low", _F8, (CHANNELS,)),
+        ("action_high", _F8, (CHANNELS,)),
+        # Supply
+        ("supply", _I8),
+        ("supply_voltage", _F8),  # V, amplitude for AC
+        ("supply_r", _F8),
+        ("supply_c", _F8),
+        ("supply_frequency", _F8),
+        ("supply_phase", _F8),  # rad, negative: drawn at reset
+        # Load
+        ("load", _I8),
+        ("load_a", _F8),
+        ("load_b", _F8),
+        ("load_c", _F8),
+        ("load_omega", _F8),
+        ("load_sigma", _F8),
+        ("load_theta", _F8),
+        ("load_range", _F8, (2,)),
+        ("knots", _I8),
+        ("knot_time", _F8, (KNOTS,)),
+        ("knot_omega", _F8, (KNOTS,)),
+        # Time
+        ("tau", _F8),
+        ("substeps", _I8),
+        ("turns", _F8),  # 1: phase voltages are held during a period, 0: frame voltages are
+        # Initial state of x, omega, epsilon: mean, deviation (0: uniform in the interval), interval
+        ("initial", _F8, (STATES + 2, 4)),
+        # Observation
+        ("signals", _I8),
+        ("signal", _I8, (SIGNALS,)),
+        ("scale", _F8, (SIGNALS,)),
+        ("low", _F8, (SIGNALS,)),
+        ("noise", _F8, (SIGNALS,)),  # standard deviation, normalised
+        ("is_noisy", _I8),
+        ("reports", _I8),
+        ("report", _I8, (SIGNALS,)),  # signals of info
+        # References
+        ("references", _I8),
+        ("reference", _I8, (REFERENCES,)),
+        ("reference_scale", _F8, (REFERENCES,)),
+        ("reference_start", _F8, (REFERENCES, 2)),
+        ("generator_length", _F8, (REFERENCES, 2)),  # steps until another generator may take over
+        ("generator", GENERATOR, (REFERENCES * GENERATORS,)),
+        ("is_feasible", _I8),
+        # Reward
+        ("weight", _F8, (REFERENCES,)),
+        ("power", _F8, (REFERENCES,)),
+        ("span", _F8, (REFERENCES,)),
+        ("reward_bias", _F8),
+        ("violation_reward", _F8),
+        # Constraints: a weighted norm of signals, at most 1
+        ("constraints", _I8),
+        ("constraint_terms", _I8, (CONSTRAINTS,)),
+        ("constraint_signal", _I8, (CONSTRAINTS, 8)),
+        ("constraint_limit", _F8, (CONSTRAINTS, 8)),
+        ("constraint_order", _F8, (CONSTRAINTS,)),  # 0: maximum norm
+        ("constraint_soft", _F8, (CONSTRAINTS,)),
+        ("merges_by_product", _I8),
+    ],
+    align=True,
+)
+
+# Columns of the state of a reference.
+_VALUE, _GENERATOR, _REMAINING, _TENURE, _SIGMA, _AMPLITUDE, _CYCLES, _PHASE, _OFFSET, _WIDTH = range(10)
+
+#: The state of a drive.
+DRIVE = state_dtype(
+    ("k", _I8),  # periods since reset
+    ("y", _F8, (_SIZE,)),  # electrical states, frame voltages, speed, angle (unwrapped)
+    ("legs", _I8, (CHANNELS, 2)),  # what the switches of a finite converter are doing
+    ("phase_voltage", _F8, (CHANNELS,)),
+    ("supply", _F8, (3,)),
+    ("supply_phase", _F8),
+    ("action", _F8, (CHANNELS,)),  # applied last
+    ("pending", _F8, (DELAY, CHANNELS)),  # chosen, not yet applied
+    ("flux", _F8, (2,)),  # observed rotor flux
+    ("reference", _F8, (REFERENCES, 10)),
+    # A second drive that a feasible reference follows
+    ("shadow_y", _F8, (_SIZE,)),
+    ("shadow_drive", _F8, (CHANNELS, 2)),  # normalised voltage and the target it moves to
+)
+
+
+# ----------------------------------------------------------------------------------------------- machine and load
+
+
+@jit
+def load_torque(row, omega):
+    """Static load torque in N m: sign(w) c w^2 + b w + a, where a is smoothed around standstill over 1 ms."""
+    torque = row.load_b * omega + row.load_c * omega * abs(omega)
+    slope = row.inertia / 1e-3
+    if abs(omega) * slope < row.load_a:
+        return torque + slope * omega
+    return torque + math.copysign(row.load_a, omega)
+
+
+@jit
+def machine_torque(row, y):
+    """Torque of the machine in N m at the state ``y``."""
+    torque = 0.0
+    for i in range(row.n):
+        half = row.q1[i]
+        for j in range(row.n):
+            half += row.q2[i, j] * y[_X + j]
+        torque += half * y[_X + i]
+    return torque
+
+
+@jit
+def derivative(row, y, imposes_speed, acceleration, dy):
+    """Write dy/dt; ``imposes_speed``: the load dictates ``acceleration`` whatever the torque."""
+    n, omega = row.n, y[_W]
+    torque = 0.0
+    for i in range(n):
+        rate, half = omega * row.d[i], row.q1[i]
+        for j in range(n):
+            rate += (row.a[i, j] + omega * row.c[i, j]) * y[_X + j]
+            half += row.q2[i, j] * y[_X + j]
+        for j in range(row.m):
+            rate += row.b[i, j] * y[_V + j]
+        dy[_X + i] = rate
+        torque += half * y[_X + i]
+    electrical = row.turns * row.pole_pairs * omega
+    dy[_V] = -row.spin[0] * electrical * y[_V + 1]
+    dy[_V + 1] = row.spin[0] * electrical * y[_V]
+    dy[_V + 2] = -row.spin[1] * electrical * y[_V + 3]
+    dy[_V + 3] = row.spin[1] * electrical * y[_V + 2]
+    dy[_W] = acceleration if imposes_speed else (torque - load_torque(row, omega)) / row.inertia
+    dy[_E] = row.pole_pairs * omega
+
+
+@jit
+def integrate(row, y, duration, substeps, imposes_speed, acceleration, work):
+    """Advance ``y`` by ``duration`` seconds with the classical Runge-Kutta method in equal sub-steps."""
+    stage, slope, total = work[0], work[1], work[2]
+    h = duration / substeps
+    for _ in range(substeps):
+        derivative(row, y, imposes_speed, acceleration, total)
+        for i in range(_SIZE):
+            stage[i] = y[i] + 0.5 * h * total[i]
+        derivative(row, stage, imposes_speed, acceleration, slope)
+        for i in range(_SIZE):
+            stage[i] = y[i] + 0.5 * h * slope[i]
+            total[i] += 2.0 * slope[i]
+        derivative(row, stage, imposes_speed, acceleration, slope)
+        for i in range(_SIZE):
+            stage[i] = y[i] + h * slope[i]
+            total[i] += 2.0 * slope[i]
+        derivative(row, stage, imposes_speed, acceleration, slope)
+        for i in range(_SIZE):
+            y[i] += h / 6.0 * (total[i] + slope[i])
+
+
+@jit
+def profile_speed(row, time):
+    """Speed of an external profile at ``time``: linear between knots, constant beyond the last."""
+    last = row.knots - 1
+    if time >= row.knot_time[last]:
+        return row.knot_omega[last]
+    i = 0
+    while row.knot_time[i + 1] <= time:
+        i += 1
+    share = (time - row.knot_time[i]) / (row.knot_time[i + 1] - row.knot_time[i])
+    return row.knot_omega[i] + share * (row.knot_omega[i + 1] - row.knot_omega[i])
+
+
+@jit
+def next_imposed_speed(row, s, omega):
+    """Speed at the end of this period where the load imposes it."""
+    if row.load == _PROFILE:
+        return profile_speed(row, (s.k + 1) * row.tau)
+    if row.load == _ORNSTEIN_UHLENBECK:
+        # The exact transition of the process over one period.
+        decay = math.exp(-row.load_theta * row.tau)
+        spread = row.load_sigma * math.sqrt((1.0 - decay * decay) / (2.0 * row.load_theta))
+        moved = row.load_omega + (omega - row.load_omega) * decay + spread * normal(s.rng)
+        return min(max(moved, row.load_range[0]), row.load_range[1])
+    return omega
+
+
+# ------------------------------------------------------------------------------------------- converter and supply
+
+
+@jit
+def turn(x, y, angle):
+    """Rotate the vector (x, y) by ``angle``."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    return cos * x - sin * y, sin * x + cos * y
+
+
+@jit
+def phase_currents(row, y, currents):
+    """Write the current out of each converter channel, A."""
+    n = row.n
+    frame = currents[CHANNELS:]  # scratch behind the channels
+    for i in range(STATES):
+        frame[i] = 0.0
+        for j in range(n):
+            frame[i] += row.current[i, j] * y[_X + j]
+    if row.is_three_phase:
+        frame[0], frame[1] = turn(frame[0], frame[1], -row.spin[0] * y[_E])
+        frame[2], frame[3] = turn(frame[2], frame[3], -row.spin[1] * y[_E])
+    for i in range(row.channels):
+        currents[i] = 0.0
+        for j in range(STATES):
+            currents[i] += row.declarke[i, j] * frame[j]
+
+
+@jit
+def frame_voltages(row, phase_voltage, y):
+    """Write the frame voltages of ``y`` that the phase voltages give at the angle of ``y``."""
+    for i in range(STATES):
+        y[_V + i] = 0.0
+        for j in range(row.channels):
+            y[_V + i] += row.clarke[i, j] * phase_voltage[j]
+    if row.is_three_phase:
+        y[_V], y[_V + 1] = turn(y[_V], y[_V + 1], row.spin[0] * y[_E])
+        y[_V + 2], y[_V + 3] = turn(y[_V + 2], y[_V + 3], row.spin[1] * y[_E])
+
+
+@jit
+def leg_share(row, channel, leg, command, current):
+    """Share of the period in which a leg connects its output to the upper rail.
+
+    ``command`` is a duty cycle, or the state of a finite leg; ``current`` flows out of the leg and decides when both
+    switches are off, through the diodes.
+    """
+    if row.is_finite:
+        if command == 0.0:
+            return 1.0 if current < 0.0 else 0.0
+        return 1.0 if command == 1.0 else 0.0
+    if row.has_diode_only[channel]:
+        return command if current >= 0.0 else 1.0
+    lost = row.interlocking_time / row.tau
+    if current > 0.0:
+        return max(command - lost, 0.0)
+    if current < 0.0:
+        return min(command + lost, 1.0)
+    return command
+
+
+@jit
+def convert(row, commands, currents, supply, phase_voltage):
+    """Write the phase voltages that leg ``commands`` give; return the current drawn from the supply, A."""
+    drawn = 0.0
+    for channel in range(row.channels):
+        level = -row.offset[channel]
+        for leg in range(row.legs[channel]):
+            sign = 1.0 - 2.0 * leg
+            share = leg_share(row, channel, leg, commands[channel, leg], sign * currents[channel])
+            level += sign * share
+            drawn += sign * share * currents[channel]
+        phase_voltage[channel] = level * supply[row.supply_of[channel]]
+    return drawn
+
+
+@jit
+def supply_voltages(row, s):
+    """Write the supply voltages at the beginning of the period, V. An RC supply carries its own state."""
+    if row.supply == _AC1 or row.supply == _AC3:
+        angle = 2.0 * math.pi * row.supply_frequency * s.k * row.tau + s.supply_phase
+        for i in range(3):
+            s.supply[i] = row.supply_voltage * math.sin(angle + i * 2.0 * math.pi / 3.0)
+
+
+@jit
+def leg_commands(row, action, commands):
+    """Write what an action asks of each leg: a duty cycle in [0, 1], or a switching state."""
+    for channel in range(row.channels):
+        value = action[row.source[channel]]
+        for leg in range(2):
+            if row.is_finite:
+                commands[channel, leg] = row.table[channel, int(value), leg]
+            else:
+                commands[channel, leg] = row.gain[channel, leg] * value + row.bias[channel, leg]
+
+
+@jit
+def advance(row, s, action, work):
+    """Apply ``action`` (phase quantities) for one control period."""
+    y = s.y
+    currents, commands, first = work[3], work[4:10, 0:2], work[4:10, 2:4]
+    imposes_speed = row.load != _POLY
+    acceleration = 0.0
+    if imposes_speed:
+        end_omega = next_imposed_speed(row, s, y[_W])
+        acceleration = (end_omega - y[_W]) / row.tau
+    supply_voltages(row, s)
+    leg_commands(row, action, commands)
+    duration = row.tau
+    drawn = 0.0
+    if row.is_finite:
+        # A leg that changes from one switch to the other first has both off, for the interlocking time or the period.
+        waits = False
+        for channel in range(row.channels):
+            for leg in range(row.legs[channel]):
+                command, before = commands[channel, leg], s.legs[channel, leg]
+                first[channel, leg] = command
+                if row.interlocking_time > 0.0 and before != 0 and command != 0.0 and command != before:
+                    waits = True
+                    first[channel, leg] = 0.0
+                    if row.waits_for_period:
+                        commands[channel, leg] = 0.0
+                s.legs[channel, leg] = int(commands[channel, leg])
+        if waits:
+            phase_currents(row, y, currents)
+            drawn = convert(row, first, currents, s.supply, s.phase_voltage) * row.interlocking_time
+            frame_voltages(row, s.phase_voltage, y)
+            substeps = max(1, math.ceil(row.substeps * row.interlocking_time / row.tau))
+            integrate(row, y, row.interlocking_time, substeps, imposes_speed, acceleration, work)
+            duration -= row.interlocking_time
+    phase_currents(row, y, currents)
+    drawn += convert(row, commands, currents, s.supply, s.phase_voltage) * duration
+    frame_voltages(row, s.phase_voltage, y)
+    integrate(row, y, duration, row.substeps, imposes_speed, acceleration, work)
+    if imposes_speed:
+        y[_W] = end_omega
+    if row.supply == _RC:
+        # The capacitor's exact response to the mean current of the period.
+        settled = row.supply_voltage - row.supply_r * drawn / row.tau
+        s.supply[0] = settled + (s.supply[0] - settled) * math.exp(-row.tau / (row.supply_r * row.supply_c))
+    s.k += 1
+
+
+# ----------------------------------------------------------------------------------------------------- signals
+
+
+@jit
+def wrap(angle):
+    """Bring an angle into [-pi, pi)."""
+    return angle - 2.0 * math.pi * math.floor((angle + math.pi) / (2.0 * math.pi))
+
+
+@jit
+def flux_angle(row, y):
+    """Angle of the rotor flux in the stator frame (induction machines)."""
+    return math.atan2(y[_X + 3], y[_X + 2])
+
+
+@jit
+def fill_pool(row, s, y, work, pool):
+    """Write every signal of the drive, SI units."""
+    n = row.n
+    pool[OMEGA] = y[_W]
+    pool[TORQUE] = machine_torque(row, y)
+    for i in range(n):
+        pool[STATE + i] = y[_X + i]
+        pool[CURRENT + i] = 0.0
+        for j in range(n):
+            pool[CURRENT + i] += row.current[i, j] * y[_X + j]
+    for i in range(row.channels):
+        pool[PHASE_VOLTAGE + i] = s.phase_voltage[i]
+    pool[SUPPLY] = s.supply[0]
+    if row.is_three_phase:
+        pool[SUPPLY + 1], pool[SUPPLY + 2] = s.supply[1], s.supply[2]
+        pool[EPSILON] = wrap(y[_E])
+        pool[COS_EPSILON], pool[SIN_EPSILON] = math.cos(y[_E]), math.sin(y[_E])
+        currents = work[3]
+        phase_currents(row, y, currents)
+        for i in range(row.channels):
+            pool[PHASE_CURRENT + i] = currents[i]
+        for i in range(STATES):
+            pool[VOLTAGE + i] = y[_V + i]
+        if row.is_flux_oriented:
+            angle = -flux_angle(row, y)
+            for i in range(0, STATES, 2):
+                pool[CURRENT + i], pool[CURRENT + i + 1] = turn(pool[CURRENT + i], pool[CURRENT + i + 1], angle)
+                pool[VOLTAGE + i], pool[VOLTAGE + i + 1] = turn(pool[VOLTAGE + i], pool[VOLTAGE + i + 1], angle)
+            pool[FLUX] = math.hypot(s.flux[0], s.flux[1])
+            pool[FLUX_ANGLE] = math.atan2(s.flux[1], s.flux[0])
+
+
+@jit
+def observe_flux(row, s):
+    """Advance the rotor-flux observer by one period, from the measured stator current and speed.
+
+    d psi/dt = (l_m r_r / l_r) i_s - (r_r / l_r) psi + j p omega psi, solved exactly for constant i_s and omega.
+    """
+    y = s.y
+    rate, turning = row.observer[0], row.pole_pairs * y[_W]
+    real, imaginary = row.observer[1] * y[_X], row.observer[1] * y[_X + 1]
+    # The stationary solution is drive / (rate - j turning).
+    size = rate * rate + turning * turning
+    still_0 = (real * rate - imaginary * turning) / size
+    still_1 = (imaginary * rate + real * turning) / size
+    decay = math.exp(-rate * row.tau)
+    moved_0, moved_1 = turn(s.flux[0] - still_0, s.flux[1] - still_1, turning * row.tau)
+    s.flux[0], s.flux[1] = still_0 + decay * moved_0, still_1 + decay * moved_1
+
+
+@jit
+def constraint_level(row, pool, c):
+    """Return how much of constraint ``c`` is used up: 1 at the limit."""
+    order = row.constraint_order[c]
+    level = 0.0
+    for k in range(row.constraint_terms[c]):
+        share = abs(pool[row.constraint_signal[c, k]]) / row.constraint_limit[c, k]
+        if order == 0.0:
+            level = max(level, share)
+        elif order == 2.0:
+            level += share * share
+        else:
+            level += share**order
+    if order == 2.0:
+        return math.sqrt(level)
+    return level if order == 0.0 else level ** (1.0 / order)
+
+
+@jit
+def violation(row, pool):
+    """Return the merged degree of violation in [0, 1], and the highest level of any constraint."""
+    degree, kept, highest = 0.0, 1.0, 0.0
+    for c in range(row.constraints):
+        level = constraint_level(row, pool, c)
+        soft = row.constraint_soft[c]
+        share = 1.0 if level > 1.0 else 0.0
+        if soft < level <= 1.0:
+            share = (level - soft) / (1.0 - soft)
+        degree = max(degree, share)
+        kept *= 1.0 - share
+        highest = max(highest, level)
+    return (1.0 - kept if row.merges_by_product else degree), highest
+
+
+# --------------------------------------------------------------------------------------------------- references
+
+
+@jit
+def within(rng, interval):
+    """Draw uniformly from ``interval`` (2,)."""
+    return interval[0] + (interval[1] - interval[0]) * uniform(rng)
+
+
+@jit
+def begin_sub_episode(row, s, r):
+    """Draw a new generator when its tenure is over, and the parameters of reference ``r``'s next sub-episode."""
+    state, rng = s.reference[r], s.rng
+    if state[_TENURE] <= 0.0:
+        state[_TENURE] = math.floor(within(rng, row.generator_length[r]))
+        draw, g = uniform(rng), 0
+        while g < GENERATORS - 1 and draw >= row.generator[r * GENERATORS + g].cumulative:
+            g += 1
+        state[_GENERATOR] = g
+        if row.generator[r * GENERATORS + g].kind == _FEASIBLE:
+            s.shadow_y[:] = s.y
+    generator = row.generator[r * GENERATORS + int(state[_GENERATOR])]
+    # Always the same number of draws, so that the stream does not depend on the kind.
+    state[_REMAINING] = math.floor(within(rng, generator.length))
+    state[_SIGMA] = 10.0 ** within(rng, generator.log_sigma)
+    low, high = generator.margin[0], generator.margin[1]
+    state[_AMPLITUDE] = min(within(rng, generator.amplitude), 0.5 * (high - low))
+    state[_CYCLES] = within(rng, generator.frequency) * row.tau
+    offset = within(rng, generator.offset)
+    state[_OFFSET] = min(max(offset, low + state[_AMPLITUDE]), high - state[_AMPLITUDE])
+    state[_PHASE] = uniform(rng)
+    state[_WIDTH] = uniform(rng)
+
+
+@jit
+def shadow_step(row, s, work, pool):
+    """Advance the drive that a feasible reference follows, by random band-limited voltages within the constraints."""
+    tau = row.tau
+    for a in range(row.actions):
+        # The kind of draw does not depend on the state, so that the stream does not either.
+        draw, target = uniform(s.rng), uniform(s.rng)
+        bandwidth = row.generator[0].bandwidth
+        for g in range(REFERENCES * GENERATORS):
+            if row.generator[g].kind == _FEASIBLE:
+                bandwidth = row.generator[g].bandwidth
+        if draw < bandwidth * tau:
+            s.shadow_drive[a, 1] = row.action_low[a] + (row.action_high[a] - row.action_low[a]) * target
+        share = 1.0 - math.exp(-2.0 * math.pi * bandwidth * tau)
+        s.shadow_drive[a, 0] += share * (s.shadow_drive[a, 1] - s.shadow_drive[a, 0])
+    before, y, voltage = work[10], s.shadow_y, work[11]
+    before[:_SIZE] = y
+    imposes_speed = row.load != _POLY
+    for attempt in range(2):
+        # At full drive first; if that leaves the constraints, with the voltage off; else the reference holds.
+        y[:] = before[:_SIZE]
+        strength = 1.0 - attempt
+        for channel in range(row.channels):
+            level = -row.offset[channel]
+            for leg in range(row.legs[channel]):
+                drive = strength * s.shadow_drive[row.source[channel], 0]
+                level += (1.0 - 2.0 * leg) * (row.gain[channel, leg] * drive + row.bias[channel, leg])
+            voltage[channel] = level * row.supply_voltage
+        frame_voltages(row, voltage, y)
+        integrate(row, y, tau, row.substeps, imposes_speed, 0.0, work)
+        if imposes_speed:
+            y[_W] = s.y[_W]
+        fill_pool(row, s, y, work, pool)
+        _, level = violation(row, pool)
+        inside = level <= 0.9
+        for r in range(row.references):
+            inside &= abs(pool[row.reference[r]]) <= row.reference_scale[r]
+        if inside:
+            return
+    y[:] = before[:_SIZE]
+    fill_pool(row, s, y, work, pool)
+
+
+@jit
+def triangle(cycle, width):
+    """Periodic wave in [-1, 1] that rises for the share ``width`` of its cycle; 1 is a sawtooth."""
+    cycle -= math.floor(cycle)
+    if cycle < width:
+        return 2.0 * cycle / width - 1.0
+    return 1.0 - 2.0 * (cycle - width) / (1.0 - width)
+
+
+@jit
+def next_reference(row, s, r, shadow_value):
+    """Advance reference ``r`` by one step; normalised by its signal's limit."""
+    state = s.reference[r]
+    if state[_REMAINING] <= 0.0:
+        begin_sub_episode(row, s, r)
+    state[_REMAINING] -= 1.0
+    state[_TENURE] -= 1.0
+    generator = row.generator[r * GENERATORS + int(state[_GENERATOR])]
+    kind = generator.kind
+    draw, sign = 0.0, 1.0
+    if kind == _WIENER:
+        draw = normal(s.rng)
+    elif kind == _LAPLACE:
+        spread = uniform(s.rng) - 0.5
+        sign = math.copysign(1.0, spread)
+        draw = -sign * math.log(1.0 - 2.0 * abs(spread))
+    state[_PHASE] += state[_CYCLES]
+    phase, value = state[_PHASE], state[_VALUE]
+    if kind == _WIENER or kind == _LAPLACE:
+        value += state[_SIGMA] * draw
+    elif kind == _SINE:
+        value = state[_OFFSET] + state[_AMPLITUDE] * math.sin(2.0 * math.pi * phase)
+    elif kind == _TRIANGLE:
+        value = state[_OFFSET] + state[_AMPLITUDE] * triangle(phase, state[_WIDTH])
+    elif kind == _SAWTOOTH:
+        value = state[_OFFSET] + state[_AMPLITUDE] * triangle(phase, 1.0)
+    elif kind == _STEP:
+        up = phase - math.floor(phase) < state[_WIDTH]
+        value = state[_OFFSET] + (state[_AMPLITUDE] if up else -state[_AMPLITUDE])
+    elif kind == _FEASIBLE:
+        value = shadow_value
+    else:
+        value = generator.value
+    state[_VALUE] = min(max(value, generator.margin[0]), generator.margin[1])
+
+
+@jit
+def next_references(row, s, work, pool):
+    """Advance all references; ``pool`` is overwritten when one of them is feasible."""
+    if row.is_feasible:
+        shadow_step(row, s, work, pool)
+    for r in range(row.references):
+        next_reference(row, s, r, pool[row.reference[r]] / row.reference_scale[r])
+
+
+# ----------------------------------------------------------------------------------------------- the environment
+
+
+@jit
+def observe(row, s, pool, observation, values):
+    """Write the normalised observation, and the SI signals and references for ``info``."""
+    n = row.signals
+    for k in range(n):
+        value = pool[row.signal[k]] / row.scale[k]
+        if row.is_noisy:
+            value += row.noise[k] * normal(s.rng)
+        observation[k] = min(max(value, row.low[k]), 1.0)
+    column = INFO + row.references + 2
+    for k in range(row.reports):
+        values[column + k] = pool[row.report[k]]
+    column += row.reports
+    for r in range(row.references):
+        observation[n + r] = s.reference[r, _VALUE]
+        values[column + r] = s.reference[r, _VALUE] * row.reference_scale[r]
+
+
+@jit
+def to_phases(row, s, action, applied):
+    """Write an action given in the rotating frame as phase quantities, for the middle of the period it acts in."""
+    if not row.is_dq_action:
+        for a in range(row.actions):
+            applied[a] = action[a]
+        return
+    y = s.y
+    delay = row.pole_pairs * y[_W] * row.tau * (row.dead_time + 0.5 * row.turns)
+    if row.is_flux_oriented:
+        first = flux_angle(row, y) + delay
+        second = first - y[_E] - delay
+    else:
+        first = -row.spin[0] * (y[_E] + delay)
+        second = -row.spin[1] * (y[_E] + delay)
+    x_0, x_1 = turn(action[0], action[1], first)
+    x_2, x_3 = turn(action[2] if row.actions > 2 else 0.0, action[3] if row.actions > 3 else 0.0, second)
+    for channel in range(row.channels):
+        applied[channel] = (
+            row.declarke[channel, 0] * x_0 + row.declarke[channel, 1] * x_1
+            + row.declarke[channel, 2] * x_2 + row.declarke[channel, 3] * x_3
+        )  # fmt: skip
+        applied[channel] = min(max(applied[channel], -1.0), 1.0)
+
+
+@jit
+def reset_row(row, s, work, pool, observation, values):
+    """Start an episode of one drive."""
+    s.k = 0
+    for i in range(STATES + 2):
+        mean, deviation, low, high = row.initial[i, 0], row.initial[i, 1], row.initial[i, 2], row.initial[i, 3]
+        # One draw each, whatever the distribution.
+        draw = uniform(s.rng) if deviation == 0.0 else normal(s.rng)
+        value = low + (high - low) * draw if deviation == 0.0 else mean + deviation * draw
+        s.y[i if i < STATES else _W + i - STATES] = min(max(value, low), high)
+    if row.load == _CONST:
+        s.y[_W] = row.load_omega
+    elif row.load == _PROFILE:
+        s.y[_W] = profile_speed(row, 0.0)
+    elif row.load == _ORNSTEIN_UHLENBECK:
+        s.y[_W] = min(max(s.y[_W], row.load_range[0]), row.load_range[1])
+    phase = 2.0 * math.pi * uniform(s.rng)
+    s.supply_phase = phase if row.supply_phase < 0.0 else row.supply_phase
+    s.supply[:] = row.supply_voltage
+    supply_voltages(row, s)
+    s.y[_V : _V + 4] = 0.0
+    s.phase_voltage[:] = 0.0
+    s.legs[:] = 0
+    s.action[:] = 0.0
+    s.pending[:] = 0.0
+    s.flux[:] = s.y[2:4]
+    s.shadow_y[:] = s.y
+    s.shadow_drive[:] = 0.0
+    for r in range(row.references):
+        s.reference[r, :] = 0.0
+        s.reference[r, _VALUE] = within(s.rng, row.reference_start[r])
+    next_references(row, s, work, pool)
+    fill_pool(row, s, s.y, work, pool)
+    observe(row, s, pool, observation, values)
+
+
+@jit
+def step_row(row, s, action, work, pool, observation, values):
+    """Take one step of one drive."""
+    applied = work[12]
+    to_phases(row, s, action, applied)
+    if row.dead_time > 0:
+        # Ring of actions chosen but not yet applied.
+        slot = s.pending[s.k % row.dead_time]
+        for a in range(CHANNELS):
+            slot[a], applied[a] = applied[a], slot[a]
+    for a in range(CHANNELS):
+        s.action[a] = applied[a]
+    advance(row, s, applied, work)
+    if row.is_flux_oriented:
+        observe_flux(row, s)
+    fill_pool(row, s, s.y, work, pool)
+
+    degree, level = violation(row, pool)
+    reward = (1.0 - degree) * row.reward_bias
+    for r in range(row.references):
+        error = abs(pool[row.reference[r]] / row.reference_scale[r] - s.reference[r, _VALUE]) / row.span[r]
+        power = row.power[r]
+        cost = error if power == 1.0 else error**power
+        values[INFO + r] = -(1.0 - degree) * row.weight[r] * cost
+        reward += values[INFO + r]
+    values[INFO + row.references] = (1.0 - degree) * row.reward_bias
+    values[INFO + row.references + 1] = degree * row.violation_reward
+    values[REWARD] = reward + degree * row.violation_reward
+    values[TERMINATED] = 1.0 if level > 1.0 else 0.0
+    values[COST] = degree
+
+    next_references(row, s, work, pool)
+    if row.is_feasible:
+        fill_pool(row, s, s.y, work, pool)  # the shadow used the pool
+    observe(row, s, pool, observation, values)
+
+
+@jit
+def reset(states, rows, active, observation, values, action_mask):
+    """Start an episode in every active row (see `core.Problem`)."""
+    work, pool = np.zeros((13, 16)), np.zeros(POOL)
+    for i in range(states.shape[0]):
+        if active[i]:
+            row = rows[min(i, rows.shape[0] - 1)]
+            reset_row(row, states[i], work, pool, observation[i], values[i])
+
+
+@jit
+def step(states, rows, actions, active, observation, values, action_mask):
+    """Step every active row (see `core.Problem`)."""
+    work, pool = np.zeros((13, 16)), np.zeros(POOL)
+    for i in range(states.shape[0]):
+        if active[i]:
+            row = rows[min(i, rows.shape[0] - 1)]
+            step_row(row, states[i], actions[i], work, pool, observation[i], values[i])
+
+
+@jit
+def simulate(row, s, actions, states, torque):
+    """Drive one machine by ``actions`` (K, A), without a task; write states (K+1, n+2) and torque (K+1,)."""
+    work, n = np.zeros((13, 16)), row.n
+    for k in range(actions.shape[0] + 1):
+        if k > 0:
+            advance(row, s, actions[k - 1], work)
+        states[k, 0] = s.y[_W]
+        for i in range(n):
+            states[k, 1 + i] = s.y[_X + i]
+        states[k, n + 1] = s.y[_E]
+        torque[k] = machine_torque(row, s.y)

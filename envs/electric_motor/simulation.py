@@ -1,0 +1,104 @@
+"""The drive without a task: voltages in, trajectories out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import kernels as k
+from . import params as p
+from .drive import LOADS, Plant, read_converter, read_motor, read_parameters, read_supply
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Simulation:
+    """What `simulate` returns."""
+
+    time: NDArray[np.float64]  # (K + 1,) s
+    states: NDArray[np.float64]  # (K + 1, n + 2): omega, electrical states, epsilon (three-phase motors)
+    torque: NDArray[np.float64]  # (K + 1,) N m
+    names: tuple[str, ...]  # of the columns of states
+
+
+def simulate(
+    motor: str,
+    actions: ArrayLike,
+    *,
+    params: Mapping[str, float] | None = None,
+    load: Mapping[str, Any] | None = None,
+    converter: str | Mapping[str, Any] = "continuous",
+    supply: float | Mapping[str, Any] | None = None,
+    tau: float = 1e-4,
+    voltage_hold: str = "abc",
+    initial_state: Sequence[float] | None = None,
+    seed: int = 0,
+) -> Simulation:
+    """Drive a motor by given actions, without limits, references or noise.
+
+    Args:
+        motor: as for `ElectricMotorEnv`, like the arguments below.
+        actions: (K, A) duty cycles, or (K,) or (K, B) switching states.
+        params: the motor's parameters that differ from the defaults.
+        load: by default a constant speed of 100 rad/s.
+        converter: kind, or dict.
+        supply: volts, or dict; the motor's own by default.
+        tau: control period in s.
+        voltage_hold: ``"abc"`` or ``"dq"``.
+        initial_state: (n + 2,) or (n + 1,) for DC motors, in the order of ``names``; zero by default. A load that imposes
+            the speed overrules omega.
+        seed: of what is random (an Ornstein-Uhlenbeck load, an AC supply's phase).
+
+    Returns:
+        Time, ODE states and torque at the K + 1 sampling instants.
+
+    Raises:
+        ValueError: an argument that is unknown, out of range or unphysical; actions outside the action space.
+    """
+    kind, parameters = read_motor(motor, params)
+    plant = Plant(
+        motor,
+        p.DriveParameters(
+            parameters, read_parameters("load", load or {"type": "const"}, LOADS), read_supply(supply, kind.supply)
+        ),
+        read_converter(converter, kind),
+        float(tau),
+        voltage_hold,
+    )
+    columns = len(plant.bridges) if plant.converter.is_finite else kind.channels
+    commands = np.asarray(actions, np.float64)
+    if commands.ndim == 1 and columns == 1:
+        commands = commands[:, None]
+    if plant.converter.kind == "none":
+        commands = np.zeros((len(commands), kind.channels))
+    elif commands.ndim != 2 or commands.shape[1] != columns:
+        raise ValueError(f"actions of {motor} have shape (K, {columns}), not {np.shape(actions)}.")
+    else:
+        if plant.converter.is_finite:
+            low, high = np.zeros(columns), np.array([len(bridge.table[0]) - 1 for bridge in plant.bridges])
+        else:
+            low, high = map(np.array, plant.action_bounds())
+        bad = ~((commands >= low) & (commands <= high)).all(axis=1)
+        if bad.any():
+            i = int(np.flatnonzero(bad)[0])
+            raise ValueError(f"actions[{i}] = {commands[i].tolist()}: allowed are {low.tolist()} to {high.tolist()}.")
+
+    row, state = np.zeros(1, k.ROW), np.zeros(1, k.DRIVE)
+    plant.pack(plant.parameters, row[0])
+    names = ("omega", *kind.states, *(("epsilon",) if kind.is_three_phase else ()))
+    row["initial"][0, [k.STATES, *range(len(kind.states)), k.STATES + 1][: len(names)]] = 0.0
+    if initial_state is not None:
+        values = np.asarray(initial_state, np.float64)
+        if values.shape != (len(names),) or not np.isfinite(values).all():
+            raise ValueError(f"initial_state of {motor} is ({', '.join(names)}), not {initial_state!r}.")
+        places = [k.STATES, *range(len(kind.states)), *((k.STATES + 1,) if kind.is_three_phase else ())]
+        for place, value in zip(places, values, strict=True):
+            row["initial"][0, place] = value, 0.0, value, value
+    state["rng"][0] = seed, 0
+    k.reset(state, row, np.ones(1, np.bool_), np.zeros((1, 1), np.float32), np.zeros((1, 8)), np.zeros((1, 0), np.int8))
+    states, torque = np.zeros((len(commands) + 1, len(kind.states) + 2)), np.zeros(len(commands) + 1)
+    k.simulate(row[0], state[0], commands, states, torque)
+    return Simulation(tau * np.arange(len(commands) + 1), states[:, : len(names)], torque, names)
