@@ -14,7 +14,7 @@ from .actions import Actions
 from .display import Display
 from .parameters import Parameters
 from .problem import COST, INFO, REWARD, SUCCESS, TERMINATED, Observations, Problem
-from .random import new_key
+from .random import new_stream
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ class KernelEnv(gymnasium.Env[Any, Any]):
             self.parameters = parameters
         super().reset(seed=seed)
         if seed is not None or not self._is_seeded:
-            self._states["rng"][0] = new_key(self.np_random), 0
+            self._states["rng"][0] = new_stream(self.np_random)
             self._is_seeded = True
         self._values[:] = 0.0
         self.problem.reset(self._states, self._rows, self._active, *self._outputs())

@@ -18,7 +18,7 @@ REWARD, TERMINATED, COST, SUCCESS, INFO = 0, 1, 2, 3, 4
 
 def state_dtype(*fields: tuple[Any, ...]) -> np.dtype[np.void]:
     """Return the record of one environment's state: the random stream ``rng``, then the family's own fields."""
-    return np.dtype([("rng", np.uint64, (2,)), *fields], align=True)
+    return np.dtype([("rng", np.uint64, (3,)), *fields], align=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Problem:
         step(states, rows, actions, active, observation, values, action_mask)
 
     - ``states``: (N,) records of `state_dtype`, changed in place; ``states[i].rng`` is row i's random stream.
-    - ``rows``: (N,) records of packed parameters, only read.
+    - ``rows``: records of packed parameters, only read: (N,), or (1,) where all environments share them. Row i reads
+      ``rows[min(i, len(rows) - 1)]``.
     - ``actions``: (N, A) float64, finite; a `Box` action is clipped to its bounds, a discrete one is a valid index.
     - ``observation``: (N, D) array of the observation space's dtype to fill, flat. A `spaces.Dict` is laid out in the
       order of its keys; where its leaves have several dtypes this is a tuple of arrays, one per dtype in order of

@@ -1,10 +1,11 @@
 """A counter-based random stream that lives in the state of an environment.
 
-Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): a 64-bit key and a 64-bit
-counter give 128 random bits by ten rounds of multiplication, so that a stream is two numbers, can be copied and
-continued anywhere, and streams of different keys never meet. Verified against the authors' known answers.
+Philox4x32-7 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011; seven rounds pass BigCrush): a
+64-bit key and a 64-bit counter give 128 random bits, so that a stream is a few numbers, can be copied and continued
+anywhere, and streams of different keys never meet. Verified against the authors' known answers.
 
-A stream is an array ``rng`` of shape (2,), dtype uint64: ``[key, counter]``. Each draw uses one block.
+A stream is an array ``rng`` of shape (3,), dtype uint64: key, counter, and the second normal deviate of the last pair
+(its bits; zero for none). A uniform draw uses one block, a pair of normal draws too.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from .jit import jit
 Stream = NDArray[np.uint64]
 
 
-def new_key(generator: np.random.Generator) -> np.uint64:
-    """Draw the key of a fresh stream from the generator that Gymnasium seeds."""
-    return np.uint64(generator.integers(0, 2**64, dtype=np.uint64))
+def new_stream(generator: np.random.Generator) -> Stream:
+    """Start a fresh stream, its key drawn from the generator that Gymnasium seeds."""
+    return np.array([generator.integers(0, 2**64, dtype=np.uint64), 0, 0], np.uint64)
 
 
 @jit
 def philox(key: int, counter: int, counter_high: int) -> tuple[int, int]:
-    """Encrypt a 128-bit counter with a 64-bit key.
+    """Encrypt a 128-bit counter with a 64-bit key, in seven rounds.
 
     Args:
         key: the key, uint64.
@@ -41,7 +42,7 @@ def philox(key: int, counter: int, counter_high: int) -> tuple[int, int]:
     key_0, key_1 = np.uint64(key) & mask, np.uint64(key) >> half
     word_0, word_1 = np.uint64(counter) & mask, np.uint64(counter) >> half
     word_2, word_3 = np.uint64(counter_high) & mask, np.uint64(counter_high) >> half
-    for _ in range(10):
+    for _ in range(7):
         product_0 = np.uint64(0xD2511F53) * word_0
         product_1 = np.uint64(0xCD9E8D57) * word_2
         word_0 = (product_1 >> half) ^ word_1 ^ key_0
@@ -63,12 +64,19 @@ def uniform(rng: Stream) -> float:
 
 @jit
 def normal(rng: Stream) -> float:
-    """Draw from the standard normal distribution (Box-Muller); advances ``rng`` by one block."""
+    """Draw from the standard normal distribution (Box-Muller); every second draw advances ``rng`` by one block."""
+    spare = rng[2:3].view(np.float64)
+    if rng[2] != np.uint64(0):
+        deviate = spare[0]
+        rng[2] = np.uint64(0)
+        return float(deviate)
     bits_0, bits_1 = philox(rng[0], rng[1], np.uint64(0))
     rng[1] += np.uint64(1)
     # 1 - u lies in (0, 1], where the logarithm is finite.
     radius = math.sqrt(-2.0 * math.log(1.0 - float(bits_0 >> np.uint64(11)) * 2.0**-53))
-    return radius * math.cos(2.0 * math.pi * float(bits_1 >> np.uint64(11)) * 2.0**-53)
+    angle = 2.0 * math.pi * float(bits_1 >> np.uint64(11)) * 2.0**-53
+    spare[0] = radius * math.sin(angle)
+    return radius * math.cos(angle)
 
 
 @jit

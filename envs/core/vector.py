@@ -16,7 +16,7 @@ from .actions import Actions
 from .env import KernelEnv, State, info_groups
 from .parameters import Parameters
 from .problem import COST, REWARD, SUCCESS, TERMINATED, Observations
-from .random import new_key
+from .random import new_stream
 
 
 class KernelVectorEnv(VectorEnv[Any, Any, Any]):
@@ -69,7 +69,7 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         self._observations = Observations(problem.observation_space)
         self._groups = info_groups(problem)
         self._states = np.zeros(num_envs, problem.state_dtype)
-        self._rows = np.repeat(np.array([problem.pack(problem.parameters)]), num_envs)
+        self._rows = np.array([problem.pack(problem.parameters)])
         self._allocate()
         self._is_seeded = False
         self._is_reset = False
@@ -105,9 +105,9 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         super().reset(seed=seeds[0])
         for i in np.flatnonzero(mask):
             if seeds[i] is not None:
-                self._states["rng"][i] = new_key(np_random(seeds[i])[0]), 0
+                self._states["rng"][i] = new_stream(np_random(seeds[i])[0])
             elif not self._is_seeded:
-                self._states["rng"][i] = new_key(self.np_random), 0
+                self._states["rng"][i] = new_stream(self.np_random)
         self._is_seeded = self._is_reset = True
         self._allocate(keep=~mask)
         self._start_episodes(mask)
@@ -193,7 +193,8 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         """Return every row's picture."""
         pictures = []
         for i in range(self.num_envs):
-            self._single.load_state(State(self._states[i : i + 1], self._rows[i : i + 1], (self.parameters[i],), {}))
+            row = self._rows[min(i, len(self._rows) - 1)]
+            self._single.load_state(State(self._states[i : i + 1], np.array([row]), (self.parameters[i],), {}))
             pictures.append(self._single.render())
         return tuple(pictures)
 
@@ -289,10 +290,10 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         )  # fmt: skip
 
     def _set_parameters(self, parameters: tuple[Parameters, ...]) -> None:
-        changed = [i for i, (new, old) in enumerate(zip(parameters, self.parameters, strict=True)) if new != old]
-        if changed:
-            packed = {p: self.problem.pack(p) for p in {parameters[i] for i in changed}}
-            self._rows = self._rows.copy()
-            for i in changed:
-                self._rows[i] = packed[parameters[i]]
+        """Pack what has changed: one record where all rows share their parameters, else one per row."""
+        if parameters == self.parameters:
+            return
+        packed = {one: self.problem.pack(one) for one in set(parameters)}
+        shared = parameters[:1] if len(packed) == 1 else parameters
+        self._rows = np.array([packed[one] for one in shared])
         self.parameters = parameters

@@ -270,27 +270,34 @@ class Plant:
         row["substeps"] = self._substeps(machine, matrices, row)
 
     def _pack_converter(self, row: NDArray[np.void]) -> None:
-        channel = 0
+        converter, channel = self.converter, 0
         for source, bridge in enumerate(self.bridges):
             for i in range(bridge.channels):
-                shares_action = self.converter.is_finite
-                row["source"][channel] = source if shares_action else channel
+                row["source"][channel] = source if converter.is_finite else channel
                 row["gain"][channel], row["bias"][channel] = bridge.gain, bridge.bias
                 row["legs"][channel], row["offset"][channel] = bridge.legs, bridge.offset
                 row["has_diode_only"][channel] = bridge.has_diode_only
+                row["drive_low"][channel], row["drive_high"][channel] = bridge.low, bridge.high
                 for action, states in enumerate(bridge.table[i]):
                     row["table"][channel, action] = states
                 channel += 1
-        row["channels"], row["is_finite"] = channel, self.converter.is_finite
-        if self.converter.kind == "none":
-            row["gain"], row["bias"], row["offset"] = 0.0, 1.0, 0.0
+        row["channels"], row["is_finite"] = channel, converter.is_finite
+        if converter.kind == "none":
+            row["gain"], row["bias"], row["legs"], row["offset"] = 0.0, (1.0, 0.0), 1, 0.0
             row["supply_of"][:3] = range(3)
-        row["waits_for_period"] = self.converter.commutation == "period"
-        row["interlocking_time"], row["dead_time"] = self.converter.interlocking_time, self.converter.dead_time
-        low, high = self.action_bounds() if self.converter.kind != "none" else ([], [])
-        # A feasible reference drives a finite converter by its mean voltages.
-        row["actions"] = len(self.bridges) if self.converter.is_finite else len(low)
-        row["action_low"][: len(low)], row["action_high"][: len(high)] = low, high
+        second = row["legs"] == 2  # the other leg counts negative
+        row["net_gain"] = row["gain"][:, 0] - second * row["gain"][:, 1]
+        row["net_bias"] = row["bias"][:, 0] - second * row["bias"][:, 1] - row["offset"]
+        row["is_linear"] = not (
+            converter.is_finite
+            or converter.interlocking_time > 0.0
+            or isinstance(self.parameters.supply, p.RcSupply)
+            or "1qc" in converter.bridges
+        )
+        row["waits_for_period"] = converter.commutation == "period"
+        row["interlocking_time"], row["dead_time"] = converter.interlocking_time, converter.dead_time
+        row["sources"] = row["source"][:channel].max() + 1 if converter.kind != "none" else 0
+        row["actions"] = len(self.action_bounds()[0]) if self.action_frame == "dq" else row["sources"]
         row["is_dq_action"] = self.action_frame == "dq"
 
     def _pack_supply(self, supply: Any, row: NDArray[np.void]) -> None:
@@ -310,6 +317,7 @@ class Plant:
             row["inertia"] += load.j_load
             if not row["inertia"] > 0.0:
                 raise ValueError("j_rotor + j_load = 0 kg m^2: a drive needs some inertia.")
+            row["per_inertia"] = 1.0 / row["inertia"]
         elif isinstance(load, p.ConstantSpeedLoad):
             row["load_omega"] = load.omega
         elif isinstance(load, p.ProfileLoad):
@@ -320,9 +328,9 @@ class Plant:
             row["load_range"] = load.low, load.high
 
     def _substeps(self, machine: Machine, matrices: Mapping[str, NDArray[np.float64]], row: NDArray[np.void]) -> int:
-        """Choose Runge-Kutta steps per period so that h times the fastest rate stays below 0.05.
+        """Choose Runge-Kutta steps per period so that h times the fastest rate stays below 0.065.
 
-        The relative error of the method is then about 0.05^4 / 120 = 5e-8. The rates are the eigenvalues of the
+        The relative error of the method is then about 0.065^4 / 120 = 1.5e-7. The rates are the eigenvalues of the
         equations, linearised at the limits of speed and current.
         """
         kind, n = self.kind, len(self.kind.states)
@@ -338,7 +346,7 @@ class Plant:
             jacobian[n] /= float(row["inertia"])
         rate = float(np.abs(np.linalg.eigvals(jacobian)).max())
         rate = max(rate, machine.pole_pairs * omega if kind.is_three_phase else 0.0)
-        return max(1, math.ceil(self.tau * rate / 0.05))
+        return max(1, math.ceil(self.tau * rate / 0.065))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -355,12 +363,13 @@ class Drive:
     reward: Reward
     constraints: tuple[Constraint, ...]
     merge: str
+    observes_flux: bool
     observation: str
 
     @property
     def signals(self) -> dict[str, int]:
         """All signals: name -> position in the kernels' pool."""
-        extra = {"psi_abs": k.FLUX, "psi_angle": k.FLUX_ANGLE} if self.plant.kind.is_flux_oriented else {}
+        extra = {"psi_abs": k.FLUX, "psi_angle": k.FLUX_ANGLE} if self.observes_flux else {}
         return self.plant.kind.signals | extra
 
     def low(self, name: str) -> float:
@@ -374,33 +383,34 @@ class Drive:
         pool = self.signals | {"cos_epsilon": k.COS_EPSILON, "sin_epsilon": k.SIN_EPSILON}
         n = len(self.observed)
         row["signals"], row["signal"][:n] = n, [pool[name] for name in self.observed]
-        row["scale"][:n] = [self.limits[name] for name in self.observed]
+        row["per_scale"][:n] = [1.0 / self.limits[name] for name in self.observed]
         row["low"][:n] = [self.low(name) for name in self.observed]
         row["noise"][:n] = [self.noise.get(name, 0.0) for name in self.observed]
+        row["observes_flux"] = self.observes_flux
         row["is_noisy"] = any(self.noise.values())
         row["reports"], row["report"][: len(self.signals)] = len(self.signals), list(self.signals.values())
-        states = (*self.plant.kind.states, *[""] * (k.STATES - len(self.plant.kind.states)), "omega", "epsilon")
-        for i, name in enumerate(states):
+        for i, name in enumerate(("omega", "epsilon", *self.plant.kind.states)):
             row["initial"][i] = self.initial.get(name, (0.0, 0.0, 0.0, 0.0))
         targets = tuple(self.references)
         m = len(targets)
         row["references"], row["reference"][:m] = m, [pool[name] for name in targets]
         row["reference_scale"][:m] = [self.limits[name] for name in targets]
+        row["per_reference_scale"] = 1.0 / np.where(row["reference_scale"], row["reference_scale"], 1.0)
         margins = []
         for name in targets:
             share = min(self.nominal.get(name, self.limits[name]) / self.limits[name], 1.0)
             margins.append((self.low(name) * share, share))
         pack_references(row, tuple(self.references.values()), margins)
         row["weight"][:m], row["power"][:m] = self.reward.weights, self.reward.powers
-        row["span"][:m] = [1.0 - self.low(name) for name in targets]
+        row["per_span"][:m] = [1.0 / (1.0 - self.low(name)) for name in targets]
         row["reward_bias"], row["violation_reward"] = self.reward.bias, self.reward.violation_reward
         row["constraints"] = len(self.constraints)
         for c, constraint in enumerate(self.constraints):
             size = len(constraint.signals)
             row["constraint_terms"][c] = size
             row["constraint_signal"][c, :size] = [pool[name] for name in constraint.signals]
-            row["constraint_limit"][c, :size] = [
-                self.limits[name] if limit is None else limit
+            row["constraint_weight"][c, :size] = [
+                1.0 / (self.limits[name] if limit is None else limit)
                 for name, limit in zip(constraint.signals, constraint.limits, strict=True)
             ]
             row["constraint_order"][c] = 0.0 if math.isinf(constraint.order) else constraint.order
@@ -500,7 +510,7 @@ def build_drive(
         raise ValueError(f"flux_observer = True needs an induction motor, not {motor}.")
 
     scales = _scales(plant, limits, kind.limits, "limits")
-    names = tuple(kind.signals) + (("psi_abs", "psi_angle") if kind.is_flux_oriented else ())
+    names = tuple(kind.signals) + (("psi_abs", "psi_angle") if flux_observer else ())
     observed = tuple(kind.signals if signals is None else signals)
     for name in observed:
         one_of("The observed signal", name, names)
@@ -531,6 +541,7 @@ def build_drive(
         reward=read_reward(reward, targets),
         constraints=read_constraints(constraints, names, kind.constraints),
         merge=merge,
+        observes_flux=flux_observer,
         observation=observation,
     )
 

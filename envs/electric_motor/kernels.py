@@ -34,8 +34,8 @@ STATES, CHANNELS, REFERENCES, GENERATORS, CONSTRAINTS, KNOTS, SIGNALS, DELAY = 4
 OMEGA, TORQUE, PHASE_CURRENT, CURRENT, PHASE_VOLTAGE, VOLTAGE = 0, 1, 2, 8, 12, 18
 EPSILON, COS_EPSILON, SIN_EPSILON, SUPPLY, FLUX, FLUX_ANGLE, STATE, POOL = 22, 23, 24, 25, 28, 29, 30, 34
 
-# Positions in the vector that is integrated: electrical states, frame voltages, speed, angle.
-_X, _V, _W, _E, _SIZE = 0, 4, 8, 9, 10
+# Positions in the vector that is integrated: speed, angle, electrical states, frame voltages.
+_W, _E, _X, _V, _SIZE = 0, 1, 2, 6, 10
 
 LOADS = ("poly", "const", "profile", "ornstein_uhlenbeck")
 _POLY, _CONST, _PROFILE, _ORNSTEIN_UHLENBECK = range(4)
@@ -79,11 +79,13 @@ ROW = np.dtype(
         ("current", _F8, (STATES, STATES)),  # electrical state -> frame currents
         ("pole_pairs", _F8),
         ("inertia", _F8),  # rotor and load, kg m^2
+        ("per_inertia", _F8),
         ("spin", _F8, (2,)),  # turn of each pair from the stationary to the machine frame, in units of epsilon
         ("is_three_phase", _I8),
         ("is_flux_oriented", _I8),  # report dq quantities along the rotor flux (induction machines)
         ("clarke", _F8, (STATES, CHANNELS)),
         ("declarke", _F8, (CHANNELS, STATES)),
+        ("observes_flux", _I8),
         ("observer", _F8, (2,)),  # r_r / l_r and l_m r_r / l_r of the flux observer
         # Converter: a channel is the difference of two half-bridge legs, minus an offset
         ("channels", _I8),
@@ -96,13 +98,17 @@ ROW = np.dtype(
         ("has_diode_only", _I8, (CHANNELS,)),  # the lower switch is a diode: one quadrant
         ("offset", _F8, (CHANNELS,)),
         ("supply_of", _I8, (CHANNELS,)),
+        ("is_linear", _I8),  # averaged, ideal: voltage = supply * (net gain * action + net bias)
+        ("net_gain", _F8, (CHANNELS,)),
+        ("net_bias", _F8, (CHANNELS,)),
         ("interlocking_time", _F8),
         ("waits_for_period", _I8),  # a commutating leg is off until the period's end
         ("dead_time", _I8),  # periods between choosing and applying an action
         ("actions", _I8),
+        ("sources", _I8),  # actions of the converter: those, or the phases' duty cycles they stand for
         ("is_dq_action", _I8),
-        ("action_low", _F8, (CHANNELS,)),
-        ("action_high", _F8, (CHANNELS,)),
+        ("drive_low", _F8, (CHANNELS,)),  # of the mean voltage of a channel, normalised
+        ("drive_high", _F8, (CHANNELS,)),
         # Supply
         ("supply", _I8),
         ("supply_voltage", _F8),  # V, amplitude for AC
@@ -126,12 +132,12 @@ ROW = np.dtype(
         ("tau", _F8),
         ("substeps", _I8),
         ("turns", _F8),  # 1: phase voltages are held during a period, 0: frame voltages are
-        # Initial state of x, omega, epsilon: mean, deviation (0: uniform in the interval), interval
+        # Initial state of omega, epsilon, x: mean, deviation (0: uniform in the interval), interval
         ("initial", _F8, (STATES + 2, 4)),
         # Observation
         ("signals", _I8),
         ("signal", _I8, (SIGNALS,)),
-        ("scale", _F8, (SIGNALS,)),
+        ("per_scale", _F8, (SIGNALS,)),  # 1 / scale
         ("low", _F8, (SIGNALS,)),
         ("noise", _F8, (SIGNALS,)),  # standard deviation, normalised
         ("is_noisy", _I8),
@@ -141,6 +147,7 @@ ROW = np.dtype(
         ("references", _I8),
         ("reference", _I8, (REFERENCES,)),
         ("reference_scale", _F8, (REFERENCES,)),
+        ("per_reference_scale", _F8, (REFERENCES,)),
         ("reference_start", _F8, (REFERENCES, 2)),
         ("generator_length", _F8, (REFERENCES, 2)),  # steps until another generator may take over
         ("generator", GENERATOR, (REFERENCES * GENERATORS,)),
@@ -148,14 +155,14 @@ ROW = np.dtype(
         # Reward
         ("weight", _F8, (REFERENCES,)),
         ("power", _F8, (REFERENCES,)),
-        ("span", _F8, (REFERENCES,)),
+        ("per_span", _F8, (REFERENCES,)),
         ("reward_bias", _F8),
         ("violation_reward", _F8),
         # Constraints: a weighted norm of signals, at most 1
         ("constraints", _I8),
         ("constraint_terms", _I8, (CONSTRAINTS,)),
         ("constraint_signal", _I8, (CONSTRAINTS, 8)),
-        ("constraint_limit", _F8, (CONSTRAINTS, 8)),
+        ("constraint_weight", _F8, (CONSTRAINTS, 8)),
         ("constraint_order", _F8, (CONSTRAINTS,)),  # 0: maximum norm
         ("constraint_soft", _F8, (CONSTRAINTS,)),
         ("merges_by_product", _I8),
@@ -169,7 +176,7 @@ _VALUE, _GENERATOR, _REMAINING, _TENURE, _SIGMA, _AMPLITUDE, _CYCLES, _PHASE, _O
 #: The state of a drive.
 DRIVE = state_dtype(
     ("k", _I8),  # periods since reset
-    ("y", _F8, (_SIZE,)),  # electrical states, frame voltages, speed, angle (unwrapped)
+    ("y", _F8, (_SIZE,)),  # speed, angle (unwrapped), electrical states, frame voltages
     ("legs", _I8, (CHANNELS, 2)),  # what the switches of a finite converter are doing
     ("phase_voltage", _F8, (CHANNELS,)),
     ("supply", _F8, (3,)),
@@ -191,67 +198,101 @@ DRIVE = state_dtype(
 def load_torque(row, omega):
     """Static load torque in N m: sign(w) c w^2 + b w + a, where a is smoothed around standstill over 1 ms."""
     torque = row.load_b * omega + row.load_c * omega * abs(omega)
-    slope = row.inertia / 1e-3
+    slope = row.inertia * 1e3
     if abs(omega) * slope < row.load_a:
         return torque + slope * omega
     return torque + math.copysign(row.load_a, omega)
 
 
 @jit
-def machine_torque(row, y):
-    """Torque of the machine in N m at the state ``y``."""
-    torque = 0.0
-    for i in range(row.n):
-        half = row.q1[i]
-        for j in range(row.n):
-            half += row.q2[i, j] * y[_X + j]
-        torque += half * y[_X + i]
+def torque_of(row, x_0, x_1, x_2, x_3):
+    """Torque of the machine in N m: x . (Q x + q)."""
+    q2, q1 = row.q2, row.q1
+    torque = x_0 * (q1[0] + q2[0, 0] * x_0)
+    if row.n > 1:
+        torque += x_0 * (q2[0, 1] * x_1) + x_1 * ((q1[1] + q2[1, 0] * x_0) + q2[1, 1] * x_1)
+    if row.n > 2:
+        torque += (
+            (x_0 * (q2[0, 2] * x_2 + q2[0, 3] * x_3) + x_1 * (q2[1, 2] * x_2 + q2[1, 3] * x_3))
+            + x_2 * ((q1[2] + q2[2, 0] * x_0) + (q2[2, 1] * x_1 + (q2[2, 2] * x_2 + q2[2, 3] * x_3)))
+            + x_3 * ((q1[3] + q2[3, 0] * x_0) + (q2[3, 1] * x_1 + (q2[3, 2] * x_2 + q2[3, 3] * x_3)))
+        )
     return torque
 
 
 @jit
-def derivative(row, y, imposes_speed, acceleration, dy):
-    """Write dy/dt; ``imposes_speed``: the load dictates ``acceleration`` whatever the torque."""
-    n, omega = row.n, y[_W]
-    torque = 0.0
-    for i in range(n):
-        rate, half = omega * row.d[i], row.q1[i]
-        for j in range(n):
-            rate += (row.a[i, j] + omega * row.c[i, j]) * y[_X + j]
-            half += row.q2[i, j] * y[_X + j]
-        for j in range(row.m):
-            rate += row.b[i, j] * y[_V + j]
-        dy[_X + i] = rate
-        torque += half * y[_X + i]
-    electrical = row.turns * row.pole_pairs * omega
-    dy[_V] = -row.spin[0] * electrical * y[_V + 1]
-    dy[_V + 1] = row.spin[0] * electrical * y[_V]
-    dy[_V + 2] = -row.spin[1] * electrical * y[_V + 3]
-    dy[_V + 3] = row.spin[1] * electrical * y[_V + 2]
-    dy[_W] = acceleration if imposes_speed else (torque - load_torque(row, omega)) / row.inertia
-    dy[_E] = row.pole_pairs * omega
+def machine_torque(row, y):
+    """Torque of the machine in N m at the state ``y``."""
+    return torque_of(row, y[_X], y[_X + 1], y[_X + 2], y[_X + 3])
 
 
 @jit
-def integrate(row, y, duration, substeps, imposes_speed, acceleration, work):
-    """Advance ``y`` by ``duration`` seconds with the classical Runge-Kutta method in equal sub-steps."""
-    stage, slope, total = work[0], work[1], work[2]
+def rate(row, i, omega, x_0, x_1, x_2, x_3, v_0, v_1, v_2, v_3):
+    """Return dx_i/dt. Written out, and summed in pairs, so that the processor overlaps the terms."""
+    if i >= row.n:
+        return 0.0
+    a, b, c, d = row.a, row.b, row.c, row.d
+    total = (omega * d[i] + (a[i, 0] + omega * c[i, 0]) * x_0) + b[i, 0] * v_0
+    if row.n > 1:
+        total += (a[i, 1] + omega * c[i, 1]) * x_1 + b[i, 1] * v_1
+    if row.n > 2:
+        total += ((a[i, 2] + omega * c[i, 2]) * x_2 + (a[i, 3] + omega * c[i, 3]) * x_3) + (
+            b[i, 2] * v_2 + b[i, 3] * v_3
+        )
+    return total
+
+
+@jit
+def derivative(row, y, imposes_speed, acceleration):
+    """Return dy/dt of y = (omega, epsilon, x_0 ... x_3, v_0 ... v_3).
+
+    ``imposes_speed``: the load dictates ``acceleration`` whatever the torque.
+    """
+    omega, _, x_0, x_1, x_2, x_3, v_0, v_1, v_2, v_3 = y
+    electrical = row.pole_pairs * omega
+    turn_0, turn_1 = row.turns * row.spin[0] * electrical, row.turns * row.spin[1] * electrical
+    if not imposes_speed:
+        torque = torque_of(row, x_0, x_1, x_2, x_3)
+        acceleration = (torque - load_torque(row, omega)) * row.per_inertia
+    return (
+        acceleration,
+        electrical,
+        rate(row, 0, omega, x_0, x_1, x_2, x_3, v_0, v_1, v_2, v_3),
+        rate(row, 1, omega, x_0, x_1, x_2, x_3, v_0, v_1, v_2, v_3),
+        rate(row, 2, omega, x_0, x_1, x_2, x_3, v_0, v_1, v_2, v_3),
+        rate(row, 3, omega, x_0, x_1, x_2, x_3, v_0, v_1, v_2, v_3),
+        -turn_0 * v_1,
+        turn_0 * v_0,
+        -turn_1 * v_3,
+        turn_1 * v_2,
+    )
+
+
+@jit
+def moved(y, h, slope):
+    """Return y + h slope."""
+    return (
+        y[0] + h * slope[0], y[1] + h * slope[1], y[2] + h * slope[2], y[3] + h * slope[3], y[4] + h * slope[4],
+        y[5] + h * slope[5], y[6] + h * slope[6], y[7] + h * slope[7], y[8] + h * slope[8], y[9] + h * slope[9],
+    )  # fmt: skip
+
+
+@jit
+def integrate(row, state, duration, substeps, imposes_speed, acceleration):
+    """Advance ``state`` (10,) by ``duration`` seconds with the classical Runge-Kutta method in equal sub-steps."""
     h = duration / substeps
+    y = (
+        state[0], state[1], state[2], state[3], state[4], state[5], state[6], state[7], state[8], state[9],
+    )  # fmt: skip
     for _ in range(substeps):
-        derivative(row, y, imposes_speed, acceleration, total)
-        for i in range(_SIZE):
-            stage[i] = y[i] + 0.5 * h * total[i]
-        derivative(row, stage, imposes_speed, acceleration, slope)
-        for i in range(_SIZE):
-            stage[i] = y[i] + 0.5 * h * slope[i]
-            total[i] += 2.0 * slope[i]
-        derivative(row, stage, imposes_speed, acceleration, slope)
-        for i in range(_SIZE):
-            stage[i] = y[i] + h * slope[i]
-            total[i] += 2.0 * slope[i]
-        derivative(row, stage, imposes_speed, acceleration, slope)
-        for i in range(_SIZE):
-            y[i] += h / 6.0 * (total[i] + slope[i])
+        slope_1 = derivative(row, y, imposes_speed, acceleration)
+        slope_2 = derivative(row, moved(y, 0.5 * h, slope_1), imposes_speed, acceleration)
+        slope_3 = derivative(row, moved(y, 0.5 * h, slope_2), imposes_speed, acceleration)
+        slope_4 = derivative(row, moved(y, h, slope_3), imposes_speed, acceleration)
+        mean = moved(moved(moved(slope_1, 2.0, slope_2), 2.0, slope_3), 1.0, slope_4)
+        y = moved(y, h / 6.0, mean)
+    state[0], state[1], state[2], state[3], state[4] = y[0], y[1], y[2], y[3], y[4]
+    state[5], state[6], state[7], state[8], state[9] = y[5], y[6], y[7], y[8], y[9]
 
 
 @jit
@@ -285,15 +326,26 @@ def next_imposed_speed(row, s, omega):
 
 
 @jit
-def turn(x, y, angle):
-    """Rotate the vector (x, y) by ``angle``."""
-    cos, sin = math.cos(angle), math.sin(angle)
+def turn(x, y, cos, sin):
+    """Rotate the vector (x, y) by the angle with this cosine and sine."""
     return cos * x - sin * y, sin * x + cos * y
 
 
 @jit
-def phase_currents(row, y, currents):
-    """Write the current out of each converter channel, A."""
+def turn_by(x, y, angle):
+    """Rotate the vector (x, y) by ``angle``."""
+    return turn(x, y, math.cos(angle), math.sin(angle))
+
+
+@jit
+def turn_spin(x, y, spin, cos, sin):
+    """Rotate the vector (x, y) by ``spin`` (-1, 0 or 1) times the angle with this cosine and sine."""
+    return (x, y) if spin == 0.0 else turn(x, y, cos, spin * sin)
+
+
+@jit
+def phase_currents(row, y, cos, sin, currents):
+    """Write the current out of each converter channel, A; ``cos`` and ``sin`` are those of epsilon."""
     n = row.n
     frame = currents[CHANNELS:]  # scratch behind the channels
     for i in range(STATES):
@@ -301,8 +353,8 @@ def phase_currents(row, y, currents):
         for j in range(n):
             frame[i] += row.current[i, j] * y[_X + j]
     if row.is_three_phase:
-        frame[0], frame[1] = turn(frame[0], frame[1], -row.spin[0] * y[_E])
-        frame[2], frame[3] = turn(frame[2], frame[3], -row.spin[1] * y[_E])
+        frame[0], frame[1] = turn_spin(frame[0], frame[1], -row.spin[0], cos, sin)
+        frame[2], frame[3] = turn_spin(frame[2], frame[3], -row.spin[1], cos, sin)
     for i in range(row.channels):
         currents[i] = 0.0
         for j in range(STATES):
@@ -310,15 +362,23 @@ def phase_currents(row, y, currents):
 
 
 @jit
-def frame_voltages(row, phase_voltage, y):
-    """Write the frame voltages of ``y`` that the phase voltages give at the angle of ``y``."""
-    for i in range(STATES):
+def frame_voltages(row, phase_voltage, cos, sin, y):
+    """Write the frame voltages of ``y`` that the phase voltages give at the angle with this cosine and sine."""
+    for i in range(row.m):
         y[_V + i] = 0.0
         for j in range(row.channels):
             y[_V + i] += row.clarke[i, j] * phase_voltage[j]
     if row.is_three_phase:
-        y[_V], y[_V + 1] = turn(y[_V], y[_V + 1], row.spin[0] * y[_E])
-        y[_V + 2], y[_V + 3] = turn(y[_V + 2], y[_V + 3], row.spin[1] * y[_E])
+        y[_V], y[_V + 1] = turn_spin(y[_V], y[_V + 1], row.spin[0], cos, sin)
+        y[_V + 2], y[_V + 3] = turn_spin(y[_V + 2], y[_V + 3], row.spin[1], cos, sin)
+
+
+@jit
+def direction(row, y):
+    """Return cosine and sine of epsilon; (1, 0) where nothing turns."""
+    if row.is_three_phase:
+        return math.cos(y[_E]), math.sin(y[_E])
+    return 1.0, 0.0
 
 
 @jit
@@ -382,13 +442,32 @@ def leg_commands(row, action, commands):
 def advance(row, s, action, work):
     """Apply ``action`` (phase quantities) for one control period."""
     y = s.y
-    currents, commands, first = work[3], work[4:10, 0:2], work[4:10, 2:4]
     imposes_speed = row.load != _POLY
     acceleration = 0.0
     if imposes_speed:
         end_omega = next_imposed_speed(row, s, y[_W])
         acceleration = (end_omega - y[_W]) / row.tau
     supply_voltages(row, s)
+    if row.is_linear:
+        # Without interlocking, diodes or a supply that gives way, an averaged converter is a gain.
+        for channel in range(row.channels):
+            duty = row.net_gain[channel] * action[row.source[channel]] + row.net_bias[channel]
+            s.phase_voltage[channel] = duty * s.supply[row.supply_of[channel]]
+        cos, sin = direction(row, y)
+        frame_voltages(row, s.phase_voltage, cos, sin, y)
+        integrate(row, y, row.tau, row.substeps, imposes_speed, acceleration)
+    else:
+        switch(row, s, action, imposes_speed, acceleration, work)
+    if imposes_speed:
+        y[_W] = end_omega
+    s.k += 1
+
+
+@jit
+def switch(row, s, action, imposes_speed, acceleration, work):
+    """Apply ``action`` for one control period where switching states, currents or the supply matter."""
+    y = s.y
+    currents, commands, first = work[3], work[4:10, 0:2], work[4:10, 2:4]
     leg_commands(row, action, commands)
     duration = row.tau
     drawn = 0.0
@@ -406,23 +485,22 @@ def advance(row, s, action, work):
                         commands[channel, leg] = 0.0
                 s.legs[channel, leg] = int(commands[channel, leg])
         if waits:
-            phase_currents(row, y, currents)
+            cos, sin = direction(row, y)
+            phase_currents(row, y, cos, sin, currents)
             drawn = convert(row, first, currents, s.supply, s.phase_voltage) * row.interlocking_time
-            frame_voltages(row, s.phase_voltage, y)
+            frame_voltages(row, s.phase_voltage, cos, sin, y)
             substeps = max(1, math.ceil(row.substeps * row.interlocking_time / row.tau))
-            integrate(row, y, row.interlocking_time, substeps, imposes_speed, acceleration, work)
+            integrate(row, y, row.interlocking_time, substeps, imposes_speed, acceleration)
             duration -= row.interlocking_time
-    phase_currents(row, y, currents)
+    cos, sin = direction(row, y)
+    phase_currents(row, y, cos, sin, currents)
     drawn += convert(row, commands, currents, s.supply, s.phase_voltage) * duration
-    frame_voltages(row, s.phase_voltage, y)
-    integrate(row, y, duration, row.substeps, imposes_speed, acceleration, work)
-    if imposes_speed:
-        y[_W] = end_omega
+    frame_voltages(row, s.phase_voltage, cos, sin, y)
+    integrate(row, y, duration, row.substeps, imposes_speed, acceleration)
     if row.supply == _RC:
         # The capacitor's exact response to the mean current of the period.
         settled = row.supply_voltage - row.supply_r * drawn / row.tau
         s.supply[0] = settled + (s.supply[0] - settled) * math.exp(-row.tau / (row.supply_r * row.supply_c))
-    s.k += 1
 
 
 # ----------------------------------------------------------------------------------------------------- signals
@@ -435,9 +513,12 @@ def wrap(angle):
 
 
 @jit
-def flux_angle(row, y):
-    """Angle of the rotor flux in the stator frame (induction machines)."""
-    return math.atan2(y[_X + 3], y[_X + 2])
+def flux_direction(y):
+    """Return cosine and sine of the rotor flux's angle in the stator frame (induction machines)."""
+    size = math.sqrt(y[_X + 2] * y[_X + 2] + y[_X + 3] * y[_X + 3])
+    if size == 0.0:
+        return 1.0, 0.0
+    return y[_X + 2] / size, y[_X + 3] / size
 
 
 @jit
@@ -457,18 +538,21 @@ def fill_pool(row, s, y, work, pool):
     if row.is_three_phase:
         pool[SUPPLY + 1], pool[SUPPLY + 2] = s.supply[1], s.supply[2]
         pool[EPSILON] = wrap(y[_E])
-        pool[COS_EPSILON], pool[SIN_EPSILON] = math.cos(y[_E]), math.sin(y[_E])
+        cos, sin = direction(row, y)
+        pool[COS_EPSILON], pool[SIN_EPSILON] = cos, sin
         currents = work[3]
-        phase_currents(row, y, currents)
+        phase_currents(row, y, cos, sin, currents)
         for i in range(row.channels):
             pool[PHASE_CURRENT + i] = currents[i]
         for i in range(STATES):
             pool[VOLTAGE + i] = y[_V + i]
         if row.is_flux_oriented:
-            angle = -flux_angle(row, y)
+            cos, sin = flux_direction(y)
+            sin = -sin  # into the frame of the flux
             for i in range(0, STATES, 2):
-                pool[CURRENT + i], pool[CURRENT + i + 1] = turn(pool[CURRENT + i], pool[CURRENT + i + 1], angle)
-                pool[VOLTAGE + i], pool[VOLTAGE + i + 1] = turn(pool[VOLTAGE + i], pool[VOLTAGE + i + 1], angle)
+                pool[CURRENT + i], pool[CURRENT + i + 1] = turn(pool[CURRENT + i], pool[CURRENT + i + 1], cos, sin)
+                pool[VOLTAGE + i], pool[VOLTAGE + i + 1] = turn(pool[VOLTAGE + i], pool[VOLTAGE + i + 1], cos, sin)
+        if row.observes_flux:
             pool[FLUX] = math.hypot(s.flux[0], s.flux[1])
             pool[FLUX_ANGLE] = math.atan2(s.flux[1], s.flux[0])
 
@@ -487,7 +571,7 @@ def observe_flux(row, s):
     still_0 = (real * rate - imaginary * turning) / size
     still_1 = (imaginary * rate + real * turning) / size
     decay = math.exp(-rate * row.tau)
-    moved_0, moved_1 = turn(s.flux[0] - still_0, s.flux[1] - still_1, turning * row.tau)
+    moved_0, moved_1 = turn_by(s.flux[0] - still_0, s.flux[1] - still_1, turning * row.tau)
     s.flux[0], s.flux[1] = still_0 + decay * moved_0, still_1 + decay * moved_1
 
 
@@ -497,7 +581,7 @@ def constraint_level(row, pool, c):
     order = row.constraint_order[c]
     level = 0.0
     for k in range(row.constraint_terms[c]):
-        share = abs(pool[row.constraint_signal[c, k]]) / row.constraint_limit[c, k]
+        share = abs(pool[row.constraint_signal[c, k]]) * row.constraint_weight[c, k]
         if order == 0.0:
             level = max(level, share)
         elif order == 2.0:
@@ -563,7 +647,7 @@ def begin_sub_episode(row, s, r):
 def shadow_step(row, s, work, pool):
     """Advance the drive that a feasible reference follows, by random band-limited voltages within the constraints."""
     tau = row.tau
-    for a in range(row.actions):
+    for a in range(row.channels):
         # The kind of draw does not depend on the state, so that the stream does not either.
         draw, target = uniform(s.rng), uniform(s.rng)
         bandwidth = row.generator[0].bandwidth
@@ -571,7 +655,7 @@ def shadow_step(row, s, work, pool):
             if row.generator[g].kind == _FEASIBLE:
                 bandwidth = row.generator[g].bandwidth
         if draw < bandwidth * tau:
-            s.shadow_drive[a, 1] = row.action_low[a] + (row.action_high[a] - row.action_low[a]) * target
+            s.shadow_drive[a, 1] = row.drive_low[a] + (row.drive_high[a] - row.drive_low[a]) * target
         share = 1.0 - math.exp(-2.0 * math.pi * bandwidth * tau)
         s.shadow_drive[a, 0] += share * (s.shadow_drive[a, 1] - s.shadow_drive[a, 0])
     before, y, voltage = work[10], s.shadow_y, work[11]
@@ -582,13 +666,11 @@ def shadow_step(row, s, work, pool):
         y[:] = before[:_SIZE]
         strength = 1.0 - attempt
         for channel in range(row.channels):
-            level = -row.offset[channel]
-            for leg in range(row.legs[channel]):
-                drive = strength * s.shadow_drive[row.source[channel], 0]
-                level += (1.0 - 2.0 * leg) * (row.gain[channel, leg] * drive + row.bias[channel, leg])
-            voltage[channel] = level * row.supply_voltage
-        frame_voltages(row, voltage, y)
-        integrate(row, y, tau, row.substeps, imposes_speed, 0.0, work)
+            drive = strength * s.shadow_drive[channel, 0]
+            voltage[channel] = (row.net_gain[channel] * drive + row.net_bias[channel]) * row.supply_voltage
+        cos, sin = direction(row, y)
+        frame_voltages(row, voltage, cos, sin, y)
+        integrate(row, y, tau, row.substeps, imposes_speed, 0.0)
         if imposes_speed:
             y[_W] = s.y[_W]
         fill_pool(row, s, y, work, pool)
@@ -654,7 +736,7 @@ def next_references(row, s, work, pool):
     if row.is_feasible:
         shadow_step(row, s, work, pool)
     for r in range(row.references):
-        next_reference(row, s, r, pool[row.reference[r]] / row.reference_scale[r])
+        next_reference(row, s, r, pool[row.reference[r]] * row.per_reference_scale[r])
 
 
 # ----------------------------------------------------------------------------------------------- the environment
@@ -665,7 +747,7 @@ def observe(row, s, pool, observation, values):
     """Write the normalised observation, and the SI signals and references for ``info``."""
     n = row.signals
     for k in range(n):
-        value = pool[row.signal[k]] / row.scale[k]
+        value = pool[row.signal[k]] * row.per_scale[k]
         if row.is_noisy:
             value += row.noise[k] * normal(s.rng)
         observation[k] = min(max(value, row.low[k]), 1.0)
@@ -681,20 +763,17 @@ def observe(row, s, pool, observation, values):
 @jit
 def to_phases(row, s, action, applied):
     """Write an action given in the rotating frame as phase quantities, for the middle of the period it acts in."""
-    if not row.is_dq_action:
-        for a in range(row.actions):
-            applied[a] = action[a]
-        return
     y = s.y
     delay = row.pole_pairs * y[_W] * row.tau * (row.dead_time + 0.5 * row.turns)
     if row.is_flux_oriented:
-        first = flux_angle(row, y) + delay
+        cos, sin = flux_direction(y)
+        first = math.atan2(sin, cos) + delay
         second = first - y[_E] - delay
     else:
         first = -row.spin[0] * (y[_E] + delay)
         second = -row.spin[1] * (y[_E] + delay)
-    x_0, x_1 = turn(action[0], action[1], first)
-    x_2, x_3 = turn(action[2] if row.actions > 2 else 0.0, action[3] if row.actions > 3 else 0.0, second)
+    x_0, x_1 = turn_by(action[0], action[1], first)
+    x_2, x_3 = turn_by(action[2] if row.actions > 2 else 0.0, action[3] if row.actions > 3 else 0.0, second)
     for channel in range(row.channels):
         applied[channel] = (
             row.declarke[channel, 0] * x_0 + row.declarke[channel, 1] * x_1
@@ -712,7 +791,7 @@ def reset_row(row, s, work, pool, observation, values):
         # One draw each, whatever the distribution.
         draw = uniform(s.rng) if deviation == 0.0 else normal(s.rng)
         value = low + (high - low) * draw if deviation == 0.0 else mean + deviation * draw
-        s.y[i if i < STATES else _W + i - STATES] = min(max(value, low), high)
+        s.y[(_W, _E, _X, _X + 1, _X + 2, _X + 3)[i]] = min(max(value, low), high)
     if row.load == _CONST:
         s.y[_W] = row.load_omega
     elif row.load == _PROFILE:
@@ -728,7 +807,7 @@ def reset_row(row, s, work, pool, observation, values):
     s.legs[:] = 0
     s.action[:] = 0.0
     s.pending[:] = 0.0
-    s.flux[:] = s.y[2:4]
+    s.flux[:] = s.y[_X + 2 : _X + 4]
     s.shadow_y[:] = s.y
     s.shadow_drive[:] = 0.0
     for r in range(row.references):
@@ -742,24 +821,27 @@ def reset_row(row, s, work, pool, observation, values):
 @jit
 def step_row(row, s, action, work, pool, observation, values):
     """Take one step of one drive."""
-    applied = work[12]
-    to_phases(row, s, action, applied)
+    if row.is_dq_action:
+        phases = work[12]
+        to_phases(row, s, action, phases)
+        action = phases
     if row.dead_time > 0:
         # Ring of actions chosen but not yet applied.
         slot = s.pending[s.k % row.dead_time]
-        for a in range(CHANNELS):
-            slot[a], applied[a] = applied[a], slot[a]
-    for a in range(CHANNELS):
-        s.action[a] = applied[a]
-    advance(row, s, applied, work)
-    if row.is_flux_oriented:
+        for a in range(row.sources):
+            s.action[a], slot[a] = slot[a], action[a]
+    else:
+        for a in range(row.sources):
+            s.action[a] = action[a]
+    advance(row, s, s.action, work)
+    if row.observes_flux:
         observe_flux(row, s)
     fill_pool(row, s, s.y, work, pool)
 
     degree, level = violation(row, pool)
     reward = (1.0 - degree) * row.reward_bias
     for r in range(row.references):
-        error = abs(pool[row.reference[r]] / row.reference_scale[r] - s.reference[r, _VALUE]) / row.span[r]
+        error = abs(pool[row.reference[r]] * row.per_reference_scale[r] - s.reference[r, _VALUE]) * row.per_span[r]
         power = row.power[r]
         cost = error if power == 1.0 else error**power
         values[INFO + r] = -(1.0 - degree) * row.weight[r] * cost
@@ -779,7 +861,7 @@ def step_row(row, s, action, work, pool, observation, values):
 @jit
 def reset(states, rows, active, observation, values, action_mask):
     """Start an episode in every active row (see `core.Problem`)."""
-    work, pool = np.zeros((13, 16)), np.zeros(POOL)
+    work, pool = np.empty((13, 16)), np.zeros(POOL)
     for i in range(states.shape[0]):
         if active[i]:
             row = rows[min(i, rows.shape[0] - 1)]
@@ -789,7 +871,7 @@ def reset(states, rows, active, observation, values, action_mask):
 @jit
 def step(states, rows, actions, active, observation, values, action_mask):
     """Step every active row (see `core.Problem`)."""
-    work, pool = np.zeros((13, 16)), np.zeros(POOL)
+    work, pool = np.empty((13, 16)), np.zeros(POOL)
     for i in range(states.shape[0]):
         if active[i]:
             row = rows[min(i, rows.shape[0] - 1)]
@@ -799,7 +881,7 @@ def step(states, rows, actions, active, observation, values, action_mask):
 @jit
 def simulate(row, s, actions, states, torque):
     """Drive one machine by ``actions`` (K, A), without a task; write states (K+1, n+2) and torque (K+1,)."""
-    work, n = np.zeros((13, 16)), row.n
+    work, n = np.empty((13, 16)), row.n
     for k in range(actions.shape[0] + 1):
         if k > 0:
             advance(row, s, actions[k - 1], work)

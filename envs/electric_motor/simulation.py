@@ -89,15 +89,14 @@ def simulate(
     row, state = np.zeros(1, k.ROW), np.zeros(1, k.DRIVE)
     plant.pack(plant.parameters, row[0])
     names = ("omega", *kind.states, *(("epsilon",) if kind.is_three_phase else ()))
-    row["initial"][0, [k.STATES, *range(len(kind.states)), k.STATES + 1][: len(names)]] = 0.0
     if initial_state is not None:
         values = np.asarray(initial_state, np.float64)
         if values.shape != (len(names),) or not np.isfinite(values).all():
             raise ValueError(f"initial_state of {motor} is ({', '.join(names)}), not {initial_state!r}.")
-        places = [k.STATES, *range(len(kind.states)), *((k.STATES + 1,) if kind.is_three_phase else ())]
-        for place, value in zip(places, values, strict=True):
+        places = (0, *range(2, 2 + len(kind.states)), 1)
+        for place, value in zip(places, values, strict=False):
             row["initial"][0, place] = value, 0.0, value, value
-    state["rng"][0] = seed, 0
+    state["rng"][0] = seed, 0, 0
     k.reset(state, row, np.ones(1, np.bool_), np.zeros((1, 1), np.float32), np.zeros((1, 8)), np.zeros((1, 0), np.int8))
     states, torque = np.zeros((len(commands) + 1, len(kind.states) + 2)), np.zeros(len(commands) + 1)
     k.simulate(row[0], state[0], commands, states, torque)
