@@ -9,25 +9,22 @@ from gymnasium import spaces
 from gymnasium.error import InvalidAction
 from numpy.typing import NDArray
 
-from .jit import jit
+from .jit import bound, jit
 
 
 @jit
-def _admit(given: NDArray[Any], low: NDArray[np.float64], high: NDArray[np.float64], clip: bool,
-           admitted: NDArray[np.float64]) -> int:  # fmt: skip
-    """Copy ``given`` (N, A) to ``admitted``; return the first row that cannot be used, or -1."""
-    for i in range(given.shape[0]):
-        for j in range(given.shape[1]):
-            value = float(given[i, j])
-            if clip:
-                # NaN compares false with everything and so falls through to the test below.
-                if value < low[j]:
-                    value = low[j]
-                elif value > high[j]:
-                    value = high[j]
-            if not (low[j] <= value <= high[j]):
+def _admit(values: NDArray[np.float64], bounds: NDArray[np.float64], clip: bool) -> int:
+    """Bring ``values`` (N, A) into ``bounds`` (2, A) if ``clip``; return the first row that cannot be used, or -1."""
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            low, high, value = bounds[0, j], bounds[1, j], values[i, j]
+            # NaN compares false with everything: it is neither clipped nor within.
+            if clip and value < low:
+                values[i, j] = low
+            elif clip and value > high:
+                values[i, j] = high
+            elif not low <= value <= high:
                 return i
-            admitted[i, j] = value
     return -1
 
 
@@ -49,13 +46,18 @@ class Actions:
             low, high, self.shape = np.zeros(len(space.nvec)), space.nvec - 1, space.shape
         else:
             raise TypeError(f"A kernel takes a Box of shape (A,), Discrete or MultiDiscrete from zero, not {space}.")
-        self.low, self.high = np.asarray(low, np.float64), np.asarray(high, np.float64)
         self.is_box = isinstance(space, spaces.Box)
-        self.values = np.zeros((rows, len(self.low)))
-        self._spare = np.zeros_like(self.values)
+        self.kinds = "fiu" if self.is_box else "iu"
+        self._bounds = np.array([low, high], np.float64)
+        self.values = np.zeros((rows, self._bounds.shape[1]))
+        self._admit = bound(_admit, self.values, self._bounds, self.is_box)
+        # The same numbers in the shapes that callers use.
+        self._shaped = {(rows,): self.values.reshape(rows, *self.shape)}
+        if rows == 1:
+            self._shaped[()] = self.values.reshape(self.shape)
 
     def read(self, action: Any, batch: tuple[int, ...]) -> NDArray[np.float64]:
-        """Return ``action`` as float64 of shape (N, A).
+        """Return ``action`` as float64 of shape (N, A), an array that the next call overwrites.
 
         Args:
             action: an element of the space, or N of them stacked.
@@ -64,21 +66,26 @@ class Actions:
         Raises:
             InvalidAction: wrong shape or kind, NaN, or an index out of range.
         """
-        given = np.asarray(action)
-        if given.shape != batch + self.shape or given.dtype.kind not in ("fiu" if self.is_box else "iu"):
+        given = action if isinstance(action, np.ndarray) else np.asarray(action)
+        shaped = self._shaped[batch]
+        if given.shape != shaped.shape or given.dtype.kind not in self.kinds:
             raise InvalidAction(
                 f"An action of {self._described(batch)} is needed, but {action!r} was given"
                 f" (shape {given.shape}, dtype {given.dtype}). Try env.action_space.sample()."
             )
-        bad = _admit(given.reshape(self.values.shape), self.low, self.high, self.is_box, self._spare)
+        shaped[...] = given
+        bad = self._admit(self.values, self._bounds, self.is_box)
         if bad >= 0:
             row = f" in row {bad}" if batch else ""
             raise InvalidAction(
-                f"The action{row} is {given.reshape(self.values.shape)[bad].tolist()}; allowed is an element of "
+                f"The action{row} is {self.values[bad].tolist()}; allowed is an element of "
                 f"{self.space}{', no NaN' if self.is_box else ''}."
             )
-        self.values, self._spare = self._spare, self.values
         return self.values
+
+    def __reduce__(self) -> tuple[type[Actions], tuple[spaces.Space[Any], int]]:
+        """Make it anew: compiled code is not copied."""
+        return Actions, (self.space, self.rows)
 
     def _described(self, batch: tuple[int, ...]) -> str:
         return f"{self.space}" if not batch else f"{batch[0]} x {self.space} (shape {batch + self.shape})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import gymnasium
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 
 from .actions import Actions
 from .display import Display
+from .jit import bound
 from .parameters import Parameters
-from .problem import COST, INFO, REWARD, SUCCESS, TERMINATED, Observations, Problem
+from .problem import REWARD, SUCCESS, TERMINATED, Observations, Problem, copied, info_reader
 from .random import new_stream
 
 
@@ -60,9 +62,12 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         self._buffers = self._observations.allocate(1)
         self._values = np.zeros((1, problem.width))
         self._mask = np.zeros((1, problem.action_mask_size), np.int8)
-        self._groups = info_groups(problem)
+        self._outputs = (self._observations.argument(self._buffers), self._values, self._mask)
+        self._leaves = self._observations.views(self._buffers, 0)
+        self._info = info_reader(problem)
         self._states = np.zeros(1, problem.state_dtype)
         self._rows = np.array([problem.pack(problem.parameters)])
+        self._step: Callable[..., None] | None = None  # compiled when first needed
         self._is_seeded = False  # whether the stream in the state has been started
         self._is_reset = False
 
@@ -91,14 +96,19 @@ class KernelEnv(gymnasium.Env[Any, Any]):
             self._states["rng"][0] = new_stream(self.np_random)
             self._is_seeded = True
         self._values[:] = 0.0
-        self.problem.reset(self._states, self._rows, self._active, *self._outputs())
+        self._mask[:] = 0
+        self.problem.reset(self._states, self._rows, self._active, *self._outputs)
+        if self._step is None:
+            self._step = self._bind()
         self._is_reset = True
         info = self._info(self._values[0].tolist())
         del info["reward_terms"], info["cost"]
+        if self.problem.action_mask_size:
+            info["action_mask"] = self._mask[0].copy()
         info["context"] = self.parameters.context()
         if self.render_mode == "human":
             self.render()
-        return self._observations.read(self._buffers, 0), info
+        return copied(self._leaves), info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take one step.
@@ -113,18 +123,20 @@ class KernelEnv(gymnasium.Env[Any, Any]):
             InvalidAction: wrong shape or kind, or NaN; nothing has changed then.
             ResetNeeded: before the first `reset`.
         """
-        if not self._is_reset:
+        if self._step is None or not self._is_reset:
             raise ResetNeeded("Call env.reset() before env.step(action).")
         actions = self._actions.read(action, ())
-        self.problem.step(self._states, self._rows, actions, self._active, *self._outputs())
+        self._step(self._states, self._rows, actions, self._active, *self._outputs)
         values = self._values[0].tolist()
         terminated = values[TERMINATED] != 0.0
         info = self._info(values)
+        if self.problem.action_mask_size:
+            info["action_mask"] = self._mask[0].copy()
         if terminated and self.problem.has_success:
             info["success"] = values[SUCCESS] != 0.0
         if self.render_mode == "human":
             self.render()
-        return self._observations.read(self._buffers, 0), values[REWARD], terminated, False, info
+        return copied(self._leaves), values[REWARD], terminated, False, info
 
     def save_state(self) -> State:
         """Return the state as a value: it can be pickled, kept, and loaded into any environment made alike."""
@@ -142,6 +154,8 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         self._rows = state.rows
         (self.parameters,) = state.parameters
         self._is_seeded = self._is_reset = True
+        if self._step is None:
+            self._step = self._bind()
 
     def frame(self) -> NDArray[np.uint8]:
         """Draw the current state, uint8 of shape (height, width, 3). A family overrides this."""
@@ -165,23 +179,18 @@ class KernelEnv(gymnasium.Env[Any, Any]):
             self._display.close()
             self._display = None
 
-    def _outputs(self) -> tuple[Any, ...]:
-        return self._observations.argument(self._buffers), self._values, self._mask
+    def _bind(self) -> Callable[..., None]:
+        arguments = self._states, self._rows, self._actions.values, self._active, *self._outputs
+        return bound(self.problem.step, *arguments)
 
-    def _info(self, values: list[float]) -> dict[str, Any]:
-        info: dict[str, Any] = {
-            group: dict(zip(names, values[start:], strict=False)) for group, names, start in self._groups
-        }
-        info["cost"] = values[COST]
-        if self.problem.action_mask_size:
-            info["action_mask"] = self._mask[0].copy()
-        return info
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave compiled code out of pickles and copies."""
+        return self.__dict__ | {"_step": None, "_info": None, "_display": None}
 
-
-def info_groups(problem: Problem) -> tuple[tuple[str, tuple[str, ...], int], ...]:
-    """Return (group, names, first column) for each named group of the kernel's ``values``."""
-    groups, start = [], INFO
-    for group, names in problem.info.items():
-        groups.append((group, names, start))
-        start += len(names)
-    return tuple(groups)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Compile again what was left out."""
+        self.__dict__ = state
+        self._info = info_reader(self.problem)
+        self._outputs = (self._observations.argument(self._buffers), self._values, self._mask)
+        self._leaves = self._observations.views(self._buffers, 0)
+        self._step = self._bind() if self._is_reset else None

@@ -25,3 +25,15 @@ def jit(function: Function) -> Function:
     """
     compiled: Function = numba.njit(cache=True, error_model="numpy")(function)
     return compiled
+
+
+def bound(kernel: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
+    """Return ``kernel`` compiled for the types of ``arguments``, callable without looking them up again.
+
+    Numba's dispatcher takes longer than a step of a small kernel. The result must be called with arguments of exactly
+    these types; that is for callers who own all of them.
+    """
+    types = tuple(map(numba.typeof, arguments))
+    kernel.compile(types)  # type: ignore[attr-defined]
+    entry: Callable[..., Any] = kernel.get_overload(types)  # type: ignore[attr-defined]
+    return entry

@@ -13,9 +13,9 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from .actions import Actions
-from .env import KernelEnv, State, info_groups
+from .env import KernelEnv, State
 from .parameters import Parameters
-from .problem import COST, REWARD, SUCCESS, TERMINATED, Observations
+from .problem import REWARD, SUCCESS, TERMINATED, Observations, copied, info_reader
 from .random import new_stream
 
 
@@ -67,7 +67,7 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         self.parameters: tuple[Parameters, ...] = (problem.parameters,) * num_envs
         self._actions = Actions(problem.action_space, num_envs)
         self._observations = Observations(problem.observation_space)
-        self._groups = info_groups(problem)
+        self._named = info_reader(problem)
         self._states = np.zeros(num_envs, problem.state_dtype)
         self._rows = np.array([problem.pack(problem.parameters)])
         self._allocate()
@@ -221,15 +221,11 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         return self._observations.argument(self._buffers), self._values, self._mask
 
     def _observation(self) -> Any:
-        return self._observations.read(self._buffers, slice(None))
+        return copied(self._observations.views(self._buffers, slice(None)))
 
     def _info(self, mask: NDArray[np.bool_] | None) -> dict[str, Any]:
         """Return the named values of all rows; only rows of ``mask`` have just been filled."""
-        info: dict[str, Any] = {
-            group: {name: self._values[:, start + k] for k, name in enumerate(names)}
-            for group, names, start in self._groups
-        }
-        info["cost"] = self._values[:, COST]
+        info = self._named(list(self._values.T))
         if self.problem.action_mask_size:
             info["action_mask"] = self._mask
         if mask is not None and not mask.all():
@@ -249,7 +245,7 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         """Return what Gymnasium's SAME_STEP promises about the rows that are about to be reset."""
         observations = np.full(self.num_envs, None, object)
         for i in np.flatnonzero(done):
-            observations[i] = self._observations.read(self._buffers, i)
+            observations[i] = copied(self._observations.views(self._buffers, int(i)))
         final_info = self._info(None)
         final_info |= {f"_{key}": done for key in tuple(final_info)}
         return {"final_obs": observations, "_final_obs": done, "final_info": final_info, "_final_info": done}
