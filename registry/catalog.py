@@ -4,8 +4,8 @@ A family is a dict named in the entry-point group ``rlx.families``, of this dist
 
     FAMILY = {
         "name": "pendulum_cart",
-        "extra": "pendulum",  # pip extra that brings the family's dependencies
         "title": "Carts with pendulums",
+        "extra": "pendulum",  # the pip extra that brings what the family needs; left out if nothing
         "environments": (
             {
                 "id": "rlx/PendulumCart-v0",
@@ -103,11 +103,11 @@ class Family:
 
     name: str
     """The family's folder or package, e.g. ``electric_motor``."""
-    extra: str
-    """The extra of its distribution that installs what it needs; empty if it needs nothing."""
     title: str
     """For headings."""
     environments: tuple[Environment, ...]
+    extra: str = ""
+    """The extra of its distribution that installs what it needs; empty if it needs nothing."""
     commands: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Name -> ``module:function`` or ``module:typer_app``, shown as ``rlx <name>``."""
     distribution: str = "rlx"

@@ -2,7 +2,6 @@
 
 FAMILY = {
     "name": "tank",
-    "extra": "",
     "title": "Water tanks",
     "environments": (
         {

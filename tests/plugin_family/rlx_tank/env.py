@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 from gymnasium import spaces
+
 from rlx.envs.core import KernelEnv, KernelVectorEnv, Problem
 
 from .kernels import INFO_NAMES, STATE, reset, step

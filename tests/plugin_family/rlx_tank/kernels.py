@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+
 from rlx.envs.core import COST, INFO, REWARD, TERMINATED, jit, state_dtype, uniform
 
 STATE = state_dtype(("level", np.float64), ("target", np.float64))  # both in m
