@@ -1,0 +1,366 @@
+"""Deep deterministic policy gradient (Lillicrap et al. 2015, https://arxiv.org/abs/1509.02971), in one file.
+
+A critic Q(s, a) learns the return of acting with a in s; an actor a = pi(s) climbs the critic's gradient. Both learn
+from a replay of past transitions, against slowly following copies of themselves. Reading order: `Args`, the networks,
+`Replay`, `DDPG`.
+
+A run is a function of its arguments: on one machine it gives the same result bit for bit, also if it was killed and
+resumed. Every random number comes from a generator that the learner owns.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .policy import MlpPolicy
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "tanh": torch.tanh}
+ROWS_PER_SEED = 100_000  # seeds of a run's environments: disjoint between runs, and from those of any evaluation
+
+
+@dataclasses.dataclass(frozen=True)
+class Args:
+    """The arguments of `DDPG`; a step is one step of one environment."""
+
+    steps: int = 1_000_000
+    """Steps of training, over all environments; repeated actions count."""
+    seed: int = 0
+    """Of everything random: networks, exploration, replay, environments."""
+    num_envs: int = 1
+    """Environments stepped together."""
+    action_repeat: int = 1
+    """Steps for which an action is held while learning; the finished policy acts at every step."""
+    hidden_sizes: tuple[int, ...] = (256, 256)
+    """Width of each hidden layer, of actor and critic alike."""
+    activation: str = "relu"
+    """Of the hidden layers: relu or tanh."""
+    gamma: float = 0.99
+    """Discount per decision."""
+    reward_scale: float = 1.0
+    """Rewards are multiplied by it; brings returns near 1."""
+    batch_size: int = 128
+    """Transitions per update."""
+    replay_size: int = 500_000
+    """Transitions remembered; the oldest go first."""
+    update_ratio: float = 1.0
+    """Updates per decision of one environment; with 16 environments, 0.0625 is one update each time all have moved."""
+    warmup: int = 1_000
+    """Decisions with uniformly random actions before the first update."""
+    actor_rate: float = 1e-4
+    """Adam's learning rate for the actor."""
+    critic_rate: float = 1e-3
+    """Adam's learning rate for the critic."""
+    final_rate: float = 1.0
+    """Learning rates fall linearly to this fraction of themselves."""
+    tau: float = 0.005
+    """How far the target networks move towards the learned ones per update."""
+    noise_start: float = 0.3
+    """Standard deviation of the exploration noise at first, where the action's range is 2."""
+    noise_end: float = 0.05
+    """And from `noise_fraction` of the steps on; between, it falls linearly."""
+    noise_fraction: float = 0.5
+    """Fraction of the steps over which the noise falls."""
+    noise_correlation: float = 0.0
+    """Correlation of the noise with that of the decision before (0 is white, near 1 drifts)."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that no run can use.
+
+        Raises:
+            ValueError: names the argument, its value and what is allowed.
+        """
+        rules: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+            ("steps num_envs action_repeat batch_size replay_size", lambda v: v >= 1, "at least 1"),
+            ("seed warmup update_ratio noise_start noise_end", lambda v: v >= 0, "at least 0"),
+            ("actor_rate critic_rate reward_scale", lambda v: v > 0, "more than 0"),
+            ("gamma final_rate", lambda v: 0 <= v <= 1, "between 0 and 1"),
+            ("tau noise_fraction", lambda v: 0 < v <= 1, "more than 0 and at most 1"),
+            ("noise_correlation", lambda v: 0 <= v < 1, "at least 0 and less than 1"),
+            ("hidden_sizes", lambda v: len(v) > 0 and min(v) >= 1, "one or more widths of at least 1"),
+            ("activation", lambda v: v in ACTIVATIONS, " or ".join(ACTIVATIONS)),
+            ("num_envs", lambda v: v <= ROWS_PER_SEED, f"at most {ROWS_PER_SEED}"),
+            ("seed", lambda v: v < 10_000, "less than 10000"),
+        )
+        for names, holds, allowed in rules:
+            for name in names.split():
+                if not holds(getattr(self, name)):
+                    raise ValueError(f"ddpg: {name} = {getattr(self, name)!r}, but it must be {allowed}.")
+
+
+# The networks are lists of tensors: weight (inputs, outputs) and bias (outputs,) of each layer in turn.
+
+
+def make_network(sizes: tuple[int, ...], generator: torch.Generator) -> list[Tensor]:
+    """Return fresh parameters, uniform in +-1/sqrt(inputs), and in +-0.003 in the last layer (section 7 of the paper)."""
+    parameters = []
+    for layer, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        bound = 3e-3 if layer == len(sizes) - 2 else inputs**-0.5
+        for shape in ((inputs, outputs), (outputs,)):
+            parameters.append((torch.rand(shape, generator=generator) * 2 - 1).mul_(bound).requires_grad_())
+    return parameters
+
+
+def forward(parameters: list[Tensor], x: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return the network's output (B, outputs) for a batch ``x`` (B, inputs)."""
+    for k in range(0, len(parameters) - 2, 2):
+        x = activation(torch.addmm(parameters[k + 1], x, parameters[k]))
+    return torch.addmm(parameters[-1], x, parameters[-2])
+
+
+class Replay:
+    """The last ``capacity`` transitions, each one row of a table: s, a, r, s', and whether life goes on after it."""
+
+    def __init__(self, capacity: int, observation_size: int, action_size: int) -> None:
+        """Allocate the table; the system hands out its memory as it fills."""
+        self.columns = [observation_size, action_size, 1, observation_size, 1]
+        self.table = torch.empty((capacity, sum(self.columns)))
+        self.count = 0  # rows ever added
+
+    def add(self, *columns: NDArray[Any]) -> None:
+        """Append n transitions: (n, O) observations, (n, A) actions, (n, 1) rewards, (n, O) next ones, (n, 1) goes on."""
+        rows = torch.from_numpy(np.concatenate(columns, axis=1, dtype=np.float32))
+        places = torch.arange(self.count, self.count + len(rows)) % len(self.table)
+        self.table[places] = rows
+        self.count += len(rows)
+
+    def sample(self, batch_size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Return a batch of transitions, drawn uniformly with replacement, as the five columns."""
+        places = torch.randint(len(self), (batch_size,), generator=generator)
+        return self.table.index_select(0, places).split(self.columns, dim=1)
+
+    def __len__(self) -> int:
+        """Return how many transitions there are."""
+        return min(self.count, len(self.table))
+
+
+class DDPG:
+    """A run of DDPG: call `learn`, take the `policy`; `save` and `load` in between as you like."""
+
+    def __init__(self, env_id: str, env_kwargs: Mapping[str, Any] | None = None, args: Args | None = None) -> None:
+        """Make the environments and fresh networks.
+
+        Args:
+            env_id: an id whose actions are a bounded `Box` and whose observations are a `Box`.
+            env_kwargs: keyword arguments of the environment.
+            args: the run's arguments.
+
+        Raises:
+            TypeError: spaces that DDPG cannot use; says which kind is needed.
+        """
+        torch.set_num_threads(1)
+        torch.use_deterministic_algorithms(True)
+        self.args = args = args or Args()
+        self.envs = gymnasium.make_vec(env_id, args.num_envs, **(env_kwargs or {}))
+        observation_space, action_space = self.envs.single_observation_space, self.envs.single_action_space
+        if not (isinstance(action_space, spaces.Box) and action_space.is_bounded()):
+            raise TypeError(f"DDPG needs a bounded Box of actions, but those of {env_id} are {action_space}.")
+        if not isinstance(observation_space, spaces.Box):
+            raise TypeError(f"DDPG needs a Box of observations, but those of {env_id} are {observation_space}.")
+        if self.envs.metadata.get("autoreset_mode") != AutoresetMode.NEXT_STEP:
+            raise TypeError(f"DDPG needs the autoreset mode NEXT_STEP, but {env_id} has another.")
+        self.action_space, self.observation_shape = action_space, observation_space.shape
+        observations, actions = int(np.prod(observation_space.shape)), int(np.prod(action_space.shape))
+
+        self.generator = torch.Generator().manual_seed(args.seed)  # of networks and replay
+        self.noise_generator = np.random.default_rng((args.seed, 1))
+        self.activation = ACTIVATIONS[args.activation]
+        self.actor = make_network((observations, *args.hidden_sizes, actions), self.generator)
+        self.critic = make_network((observations + actions, *args.hidden_sizes, 1), self.generator)
+        self.target_actor = [parameter.detach().clone() for parameter in self.actor]
+        self.target_critic = [parameter.detach().clone() for parameter in self.critic]
+        self.actor_optimizer = torch.optim.Adam(self.actor, args.actor_rate, fused=True)
+        self.critic_optimizer = torch.optim.Adam(self.critic, args.critic_rate, fused=True)
+
+        self.replay = Replay(args.replay_size, observations, actions)
+        self.decisions = 0  # of all environments, those that only reset included
+        self.updates = 0
+        self.loss = self.value = torch.zeros(())  # of the last update
+        self.noise = np.zeros((args.num_envs, actions))
+        self.ended = np.zeros(args.num_envs, np.bool_)  # rows whose next step only resets them
+        self.observation = self._reset()
+
+    @property
+    def step(self) -> int:
+        """Environment steps taken so far."""
+        return self.decisions * self.args.action_repeat
+
+    @property
+    def policy(self) -> MlpPolicy:
+        """The actor as it is now, as a policy of its own."""
+        arrays = [parameter.detach().numpy().copy() for parameter in self.actor]
+        layers = list(zip(arrays[::2], arrays[1::2], strict=True))
+        return MlpPolicy(layers, self.args.activation, self.observation_shape, self.action_space)
+
+    def learn(self, until: int, on_step: Callable[[int], None] = lambda step: None) -> None:
+        """Go on until ``until`` steps have been taken; ``on_step`` is told the number after each decision."""
+        args = self.args
+        while self.step < until:
+            self._act()
+            if self.decisions > args.warmup and len(self.replay) > 0:
+                self._set_rates()
+                for _ in range(int((self.decisions - args.warmup) * args.update_ratio) - self.updates):
+                    self._update()
+            on_step(self.step)
+
+    # Acting
+
+    def _act(self) -> None:
+        """Let every environment carry out one decision, and remember what came of it."""
+        args, n = self.args, self.args.num_envs
+        action = self._explore()
+        scaled = self._to_space(action)
+        reward, terminated = np.zeros(n), np.zeros(n, np.bool_)
+        length, next_observation = np.zeros(n, np.int64), self.observation.copy()
+        live = ~self.ended  # an episode that is over has nothing to remember: its next step is the reset
+        for _ in range(args.action_repeat):
+            observation, rewards, terminations, truncations, _ = self.envs.step(scaled)
+            observation = observation.reshape(n, -1)
+            reward += np.where(live, rewards, 0.0)
+            length += live
+            next_observation[live] = observation[live]
+            terminated |= terminations & live
+            self.ended = terminations | truncations
+            live = live & ~self.ended
+        # A termination ends a decision early, and nothing follows it. A truncation is no end: the critic looks beyond
+        # it, and a decision that it cut short tells nothing about a whole one.
+        keep = terminated | (length == args.action_repeat)
+        goes_on = (~terminated).astype(np.float32)
+        columns = self.observation, action, args.reward_scale * reward[:, None], next_observation, goes_on[:, None]
+        self.replay.add(*(column[keep] for column in columns))
+        self.observation = observation
+        self.decisions += n
+
+    def _explore(self) -> NDArray[np.float64]:
+        """Return the next actions in [-1, 1], shape (N, A)."""
+        args = self.args
+        if self.decisions < args.warmup:
+            return self.noise_generator.uniform(-1.0, 1.0, self.noise.shape)
+        progress = min(self.step / (args.noise_fraction * args.steps), 1.0)
+        scale = args.noise_start + progress * (args.noise_end - args.noise_start)
+        fresh = self.noise_generator.standard_normal(self.noise.shape)
+        # An autoregression of standard deviation 1, whatever the correlation.
+        self.noise = args.noise_correlation * self.noise + (1.0 - args.noise_correlation**2) ** 0.5 * fresh
+        with torch.no_grad():
+            observation = torch.from_numpy(self.observation.astype(np.float32, copy=False))
+            greedy = torch.tanh(forward(self.actor, observation, self.activation)).numpy()
+        return np.clip(greedy + scale * self.noise, -1.0, 1.0)
+
+    def _to_space(self, action: NDArray[np.float64]) -> NDArray[Any]:
+        space = self.action_space
+        scaled = space.low + (action.reshape(-1, *space.shape) + 1.0) / 2.0 * (space.high - space.low)
+        return np.clip(scaled, space.low, space.high).astype(space.dtype)
+
+    def _reset(self) -> NDArray[Any]:
+        """Start new episodes everywhere, from seeds that depend on the run's seed and the step alone."""
+        seeds = np.random.default_rng((self.args.seed, 2, self.decisions)).integers(0, 2**31, self.args.num_envs)
+        first = self.args.seed * ROWS_PER_SEED
+        observation, _ = self.envs.reset(seed=first if self.decisions == 0 else [int(seed) for seed in seeds])
+        self.ended[:] = False
+        return np.asarray(observation).reshape(self.args.num_envs, -1)
+
+    # Learning
+
+    def _update(self) -> None:
+        """Improve critic and actor by one gradient step each."""
+        args = self.args
+        observation, action, reward, next_observation, goes_on = self.replay.sample(args.batch_size, self.generator)
+
+        with torch.no_grad():
+            next_action = torch.tanh(forward(self.target_actor, next_observation, self.activation))
+            next_value = self._value(self.target_critic, next_observation, next_action)
+            target = reward + args.gamma * goes_on * next_value
+        self.loss = (self._value(self.critic, observation, action) - target).square().mean()
+        _descend(self.loss, self.critic, self.critic_optimizer)
+
+        policy_action = torch.tanh(forward(self.actor, observation, self.activation))
+        self.value = self._value(self.critic, observation, policy_action).mean()
+        _descend(-self.value, self.actor, self.actor_optimizer)
+
+        with torch.no_grad():
+            torch._foreach_lerp_(self.target_critic, self.critic, args.tau)
+            torch._foreach_lerp_(self.target_actor, self.actor, args.tau)
+        self.updates += 1
+
+    def _value(self, critic: list[Tensor], observation: Tensor, action: Tensor) -> Tensor:
+        return forward(critic, torch.cat((observation, action), dim=1), self.activation)
+
+    def _set_rates(self) -> None:
+        fraction = 1.0 - (1.0 - self.args.final_rate) * min(self.step / self.args.steps, 1.0)
+        self.actor_optimizer.param_groups[0]["lr"] = self.args.actor_rate * fraction
+        self.critic_optimizer.param_groups[0]["lr"] = self.args.critic_rate * fraction
+
+    # Keeping
+
+    def save(self, path: str | Path) -> None:
+        """Write all that the rest of the run depends on to ``path``, atomically.
+
+        The environments are part of that. Where they cannot be saved (no ``save_state``), new episodes are started now,
+        here and in a run that is resumed from ``path``: both then have the same future.
+        """
+        save_state = getattr(self.envs, "save_state", None)
+        if save_state is None:
+            self.observation = self._reset()
+        checkpoint = {
+            "args": dataclasses.asdict(self.args),
+            "networks": [self.actor, self.critic, self.target_actor, self.target_critic],
+            "optimizers": [self.actor_optimizer.state_dict(), self.critic_optimizer.state_dict()],
+            "replay": (self.replay.count, self.replay.table[: len(self.replay)].clone()),
+            "generators": (self.generator.get_state(), self.noise_generator.bit_generator.state),
+            "progress": (self.decisions, self.updates, self.loss.item(), self.value.item()),
+            "acting": (self.noise, self.ended, self.observation),
+            "envs": save_state() if save_state is not None else None,
+        }
+        temporary = Path(f"{path}.partial")
+        with temporary.open("wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+
+    def load(self, path: str | Path) -> None:
+        """Continue from what `save` wrote. The file holds Python objects: load only what you wrote yourself.
+
+        Raises:
+            ValueError: it was written by a run with other arguments; names the first that differs.
+        """
+        checkpoint = torch.load(path, weights_only=False)
+        for name, value in dataclasses.asdict(self.args).items():
+            if checkpoint["args"][name] != value:
+                raise ValueError(f"{path} was written with {name} = {checkpoint['args'][name]!r}, not {value!r}.")
+        networks = (self.actor, self.critic, self.target_actor, self.target_critic)
+        with torch.no_grad():
+            for network, saved in zip(networks, checkpoint["networks"], strict=True):
+                for parameter, value in zip(network, saved, strict=True):
+                    parameter.copy_(value)
+        for optimizer, saved in zip((self.actor_optimizer, self.critic_optimizer), checkpoint["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.replay.count, rows = checkpoint["replay"]
+        self.replay.table[: len(rows)] = rows
+        generator_state, self.noise_generator.bit_generator.state = checkpoint["generators"]
+        self.generator.set_state(generator_state)
+        self.decisions, self.updates, loss, value = checkpoint["progress"]
+        self.loss, self.value = torch.tensor(loss), torch.tensor(value)
+        self.noise, self.ended, self.observation = checkpoint["acting"]
+        if checkpoint["envs"] is None:
+            self.observation = self._reset()
+        else:
+            self.envs.load_state(checkpoint["envs"])  # type: ignore[attr-defined]
+
+
+def _descend(loss: Tensor, parameters: list[Tensor], optimizer: torch.optim.Optimizer) -> None:
+    """Take one optimiser step down ``loss`` in ``parameters`` alone."""
+    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+        parameter.grad = gradient
+    optimizer.step()

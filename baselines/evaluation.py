@@ -1,0 +1,115 @@
+"""How good a policy is: the same episodes for everyone, and all that happened in them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+FIRST_SEED = 2**31 - 2**20  # of the evaluation episodes: no run trains on these (see ddpg.ROWS_PER_SEED)
+
+
+@dataclasses.dataclass
+class Episodes:
+    """What happened in the evaluation episodes: one entry per episode in each list."""
+
+    returns: list[float]
+    """Sum of rewards, undiscounted."""
+    lengths: list[int]
+    """Steps."""
+    ends: list[str]
+    """``"truncated"`` (lasted to the horizon), ``"terminated"``, or ``"success"`` where the task defines it."""
+    costs: list[float]
+    """Mean of ``info["cost"]`` over the steps; 0 where the environment reports none."""
+
+    @classmethod
+    def empty(cls) -> Episodes:
+        """Return no episodes."""
+        return cls([], [], [], [])
+
+    def add(self, total: float, length: int, end: str, cost: float) -> None:
+        """Append an episode; ``cost`` is summed over its steps."""
+        self.returns.append(float(total))
+        self.lengths.append(int(length))
+        self.ends.append(end)
+        self.costs.append(float(cost) / length)
+
+
+def evaluate(
+    make_policy: Callable[[gymnasium.Env[Any, Any]], Any],
+    env_id: str,
+    env_kwargs: Mapping[str, Any],
+    episodes: int,
+    on_progress: Callable[[float], None] = lambda fraction: None,
+) -> Episodes:
+    """Play ``episodes`` episodes, one per seed from `FIRST_SEED` on.
+
+    Args:
+        make_policy: given the environment, returns the policy.
+        env_id: the environment.
+        env_kwargs: its keyword arguments.
+        episodes: how many.
+        on_progress: told now and then which fraction is done.
+    """
+    env = gymnasium.make(env_id, **env_kwargs)
+    try:
+        policy = make_policy(env)
+        if getattr(policy, "is_batched", False):
+            return _evaluate_together(policy, env_id, env_kwargs, episodes, on_progress)
+        played = Episodes.empty()
+        for episode in range(episodes):
+            observation, info = env.reset(seed=FIRST_SEED + episode)
+            policy.reset()
+            total, cost, length, is_over = 0.0, 0.0, 0, False
+            while not is_over:
+                observation, reward, terminated, truncated, info = env.step(policy.act(observation, info))
+                total += float(reward)
+                cost += info.get("cost", 0.0)
+                length += 1
+                is_over = terminated or truncated
+            played.add(total, length, _end(terminated, bool(info.get("success", False))), cost)
+            on_progress((episode + 1) / episodes)
+        return played
+    finally:
+        env.close()
+
+
+def _evaluate_together(
+    policy: Any,
+    env_id: str,
+    env_kwargs: Mapping[str, Any],
+    episodes: int,
+    on_progress: Callable[[float], None],
+) -> Episodes:
+    """Play the same episodes side by side: row i of a vector environment is the single one with the i-th seed."""
+    envs = gymnasium.make_vec(env_id, episodes, **env_kwargs)
+    try:
+        observations, info = envs.reset(seed=FIRST_SEED)
+        totals, costs, lengths = np.zeros(episodes), np.zeros(episodes), np.zeros(episodes, np.int64)
+        ends = np.full(episodes, "", object)
+        live = np.ones(episodes, np.bool_)
+        policy.reset()
+        while live.any():
+            observations, rewards, terminations, truncations, info = envs.step(policy.act(observations, info))
+            totals += np.where(live, rewards, 0.0)
+            costs += np.where(live, info.get("cost", 0.0), 0.0)
+            lengths += live
+            for i in np.flatnonzero(live & (terminations | truncations)):
+                ends[i] = _end(terminations[i], bool(info["success"][i]) if "success" in info else False)
+                live[i] = False
+                on_progress(1.0 - live.mean())
+        played = Episodes.empty()
+        for row in zip(totals, lengths, ends, costs, strict=True):
+            played.add(*row)
+        return played
+    finally:
+        envs.close()
+
+
+def _end(terminated: bool, success: bool) -> str:
+    if success:
+        return "success"
+    return "terminated" if terminated else "truncated"
