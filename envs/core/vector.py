@@ -159,9 +159,9 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         if self.autoreset_mode == AutoresetMode.SAME_STEP and any_done:
             endings |= self._final(done)
             self._allocate(keep=~done)
-            self._start_episodes(done)
+            self._restart(done)
         elif self.autoreset_mode == AutoresetMode.NEXT_STEP and ended.any():
-            self._start_episodes(ended)
+            self._restart(ended)
         self._done = done & (self.autoreset_mode != AutoresetMode.SAME_STEP)
         return self._observation(), rewards, terminated, truncated, self._info(None) | endings
 
@@ -201,6 +201,12 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
     def close_extras(self, **kwargs: Any) -> None:
         """Close the window, if there is one."""
         self._single.close()
+
+    def _restart(self, mask: NDArray[np.bool_]) -> None:
+        """Start episodes by autoreset, as the single environment's ``reset()`` does: a context is for one episode."""
+        if len(self._rows) > 1 or self.parameters[0] is not self.problem.parameters:
+            self._set_parameters(self._parameters_for(mask, {}))
+        self._start_episodes(mask)
 
     def _start_episodes(self, mask: NDArray[np.bool_]) -> None:
         self.problem.reset(self._states, self._rows, mask, *self._outputs())
