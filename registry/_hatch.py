@@ -40,6 +40,8 @@ class LinkFarm(BuildHookInterface[Any]):
         farm = root / "build" / "dev" / "rlx"
         farm.mkdir(parents=True, exist_ok=True)
         for name, source in LINKS.items():
-            link = farm / name
-            link.unlink(missing_ok=True)
-            link.symlink_to(os.path.relpath(root / source, farm), target_is_directory=(root / source).is_dir())
+            link, target = farm / name, os.path.relpath(root / source, farm)
+            # A link that is right stays, so that a reinstall disturbs no process that is importing.
+            if not link.is_symlink() or os.readlink(link) != target:
+                link.unlink(missing_ok=True)
+                link.symlink_to(target, target_is_directory=(root / source).is_dir())

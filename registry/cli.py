@@ -23,7 +23,9 @@ from .catalog import environments, families, find
 from .plugins import plugins, resolve
 
 GROUP = "rlx.commands"
-console = Console(soft_wrap=True)
+# In a pipe lines stay whole, so that grep finds what belongs together.
+_WIDE = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 500
+console = Console(soft_wrap=True, width=_WIDE)
 
 
 class Command(NamedTuple):
@@ -156,7 +158,8 @@ def info(
     if check:
         from .checks import check as verify
 
-        console.print(*verify(row.id), sep="\n", markup=False)
+        for result in verify(row.id):
+            console.print(str(result), markup=False, highlight=False)
 
 
 @app.command()

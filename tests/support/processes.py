@@ -1,4 +1,4 @@
-"""Other processes, and where the checkout lies."""
+"""Other processes, other distributions, and where the checkout lies."""
 
 from __future__ import annotations
 
@@ -27,3 +27,13 @@ def python(code: str, check: bool = True, **environment: str) -> subprocess.Comp
 def pip_install(*arguments: object) -> None:
     """Install without looking anything up."""
     run(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--no-build-isolation", *arguments)
+
+
+def distribution(folder: Path, name: str, source: str, **families: str) -> None:
+    """Lay an installed distribution into ``folder``."""
+    (folder / f"{name.replace('-', '_')}.py").write_text(source)
+    info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    lines = [f"{key} = {target}" for key, target in families.items()]
+    (info / "entry_points.txt").write_text("\n".join(["[console_scripts]", "x = y:z", "", "[rlx.families]", *lines]))
