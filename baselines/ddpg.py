@@ -42,6 +42,8 @@ class Args:
     """Environments stepped together."""
     action_repeat: int = 1
     """Steps for which an action is held while learning; the finished policy acts at every step."""
+    episode_steps: int = 0
+    """Cut training episodes off after so many steps, for more variety; 0 leaves the environment's own horizon."""
     hidden_sizes: tuple[int, ...] = (256, 256)
     """Width of each hidden layer, of actor and critic alike."""
     activation: str = "relu"
@@ -64,6 +66,8 @@ class Args:
     """Adam's learning rate for the critic."""
     final_rate: float = 1.0
     """Learning rates fall linearly to this fraction of themselves."""
+    saturation_penalty: float = 0.0
+    """Weight of the squared input of the actor's final tanh in its loss; keeps actions off the flat ends of tanh."""
     tau: float = 0.005
     """How far the target networks move towards the learned ones per update."""
     noise_start: float = 0.3
@@ -84,6 +88,7 @@ class Args:
         rules: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
             ("steps num_envs action_repeat batch_size replay_size", lambda v: v >= 1, "at least 1"),
             ("seed warmup update_ratio noise_start noise_end", lambda v: v >= 0, "at least 0"),
+            ("episode_steps saturation_penalty", lambda v: v >= 0, "at least 0"),
             ("actor_rate critic_rate reward_scale", lambda v: v > 0, "more than 0"),
             ("gamma final_rate", lambda v: 0 <= v <= 1, "between 0 and 1"),
             ("tau noise_fraction", lambda v: 0 < v <= 1, "more than 0 and at most 1"),
@@ -103,7 +108,7 @@ class Args:
 
 
 def make_network(sizes: tuple[int, ...], generator: torch.Generator) -> list[Tensor]:
-    """Return fresh parameters, uniform in +-1/sqrt(inputs), and in +-0.003 in the last layer (section 7 of the paper)."""
+    """Return fresh parameters: uniform in +-1/sqrt(inputs), in the last layer in +-0.003 (section 7 of the paper)."""
     parameters = []
     for layer, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
         bound = 3e-3 if layer == len(sizes) - 2 else inputs**-0.5
@@ -129,7 +134,7 @@ class Replay:
         self.count = 0  # rows ever added
 
     def add(self, *columns: NDArray[Any]) -> None:
-        """Append n transitions: (n, O) observations, (n, A) actions, (n, 1) rewards, (n, O) next ones, (n, 1) goes on."""
+        """Append n transitions by columns: s (n, O), a (n, A), r (n, 1), s' (n, O), and 1 where life goes on (n, 1)."""
         rows = torch.from_numpy(np.concatenate(columns, axis=1, dtype=np.float32))
         places = torch.arange(self.count, self.count + len(rows)) % len(self.table)
         self.table[places] = rows
@@ -138,7 +143,7 @@ class Replay:
     def sample(self, batch_size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Return a batch of transitions, drawn uniformly with replacement, as the five columns."""
         places = torch.randint(len(self), (batch_size,), generator=generator)
-        return self.table.index_select(0, places).split(self.columns, dim=1)
+        return torch.split(self.table.index_select(0, places), self.columns, dim=1)
 
     def __len__(self) -> int:
         """Return how many transitions there are."""
@@ -162,7 +167,8 @@ class DDPG:
         torch.set_num_threads(1)
         torch.use_deterministic_algorithms(True)
         self.args = args = args or Args()
-        self.envs = gymnasium.make_vec(env_id, args.num_envs, **(env_kwargs or {}))
+        horizon: dict[str, Any] = {"max_episode_steps": args.episode_steps} if args.episode_steps else {}
+        self.envs = gymnasium.make_vec(env_id, args.num_envs, **(env_kwargs or {}), **horizon)
         observation_space, action_space = self.envs.single_observation_space, self.envs.single_action_space
         if not (isinstance(action_space, spaces.Box) and action_space.is_bounded()):
             raise TypeError(f"DDPG needs a bounded Box of actions, but those of {env_id} are {action_space}.")
@@ -202,6 +208,11 @@ class DDPG:
         arrays = [parameter.detach().numpy().copy() for parameter in self.actor]
         layers = list(zip(arrays[::2], arrays[1::2], strict=True))
         return MlpPolicy(layers, self.args.activation, self.observation_shape, self.action_space)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Updates so far, and of the last one the critic's loss and the mean value of the batch."""
+        return {"updates": self.updates, "critic_loss": self.loss.item(), "value": self.value.item()}
 
     def learn(self, until: int, on_step: Callable[[int], None] = lambda step: None) -> None:
         """Go on until ``until`` steps have been taken; ``on_step`` is told the number after each decision."""
@@ -259,14 +270,15 @@ class DDPG:
 
     def _to_space(self, action: NDArray[np.float64]) -> NDArray[Any]:
         space = self.action_space
-        scaled = space.low + (action.reshape(-1, *space.shape) + 1.0) / 2.0 * (space.high - space.low)
-        return np.clip(scaled, space.low, space.high).astype(space.dtype)
+        scaled: NDArray[Any] = space.low + (action.reshape(-1, *space.shape) + 1.0) / 2.0 * (space.high - space.low)
+        return np.clip(scaled, space.low, space.high).astype(space.dtype)  # type: ignore[no-any-return]
 
     def _reset(self) -> NDArray[Any]:
         """Start new episodes everywhere, from seeds that depend on the run's seed and the step alone."""
-        seeds = np.random.default_rng((self.args.seed, 2, self.decisions)).integers(0, 2**31, self.args.num_envs)
         first = self.args.seed * ROWS_PER_SEED
-        observation, _ = self.envs.reset(seed=first if self.decisions == 0 else [int(seed) for seed in seeds])
+        if self.decisions > 0:  # as far from other runs' seeds as chance allows, and below those of evaluations
+            first = int(np.random.default_rng((self.args.seed, 2, self.decisions)).integers(10**9, 2 * 10**9))
+        observation, _ = self.envs.reset(seed=first)
         self.ended[:] = False
         return np.asarray(observation).reshape(self.args.num_envs, -1)
 
@@ -284,9 +296,10 @@ class DDPG:
         self.loss = (self._value(self.critic, observation, action) - target).square().mean()
         _descend(self.loss, self.critic, self.critic_optimizer)
 
-        policy_action = torch.tanh(forward(self.actor, observation, self.activation))
-        self.value = self._value(self.critic, observation, policy_action).mean()
-        _descend(-self.value, self.actor, self.actor_optimizer)
+        before_tanh = forward(self.actor, observation, self.activation)
+        self.value = self._value(self.critic, observation, torch.tanh(before_tanh)).mean()
+        loss = args.saturation_penalty * before_tanh.square().mean() - self.value
+        _descend(loss, self.actor, self.actor_optimizer)
 
         with torch.no_grad():
             torch._foreach_lerp_(self.target_critic, self.critic, args.tau)
@@ -344,7 +357,8 @@ class DDPG:
             for network, saved in zip(networks, checkpoint["networks"], strict=True):
                 for parameter, value in zip(network, saved, strict=True):
                     parameter.copy_(value)
-        for optimizer, saved in zip((self.actor_optimizer, self.critic_optimizer), checkpoint["optimizers"], strict=True):
+        optimizers = (self.actor_optimizer, self.critic_optimizer)
+        for optimizer, saved in zip(optimizers, checkpoint["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.replay.count, rows = checkpoint["replay"]
         self.replay.table[: len(rows)] = rows

@@ -102,8 +102,8 @@ def _evaluate_together(
                 live[i] = False
                 on_progress(1.0 - live.mean())
         played = Episodes.empty()
-        for row in zip(totals, lengths, ends, costs, strict=True):
-            played.add(*row)
+        for total, length, end, cost in zip(totals, lengths.tolist(), ends, costs, strict=True):
+            played.add(total, length, end, cost)
         return played
     finally:
         envs.close()

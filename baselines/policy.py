@@ -57,7 +57,8 @@ class MlpPolicy:
             x = np.maximum(x, 0.0, out=x) if self.activation == "relu" else np.tanh(x, out=x)
         weight, bias = self.layers[-1]
         action = self._center + self._half_width * np.tanh(x @ weight + bias)
-        return action.astype(self.action_space.dtype).reshape(batch + self.action_space.shape)
+        scaled: NDArray[Any] = action.astype(self.action_space.dtype)
+        return scaled.reshape(batch + self.action_space.shape)
 
     def save(self, path: str | Path) -> None:
         """Write the policy to ``path`` (an ``.npz``), atomically."""

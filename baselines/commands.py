@@ -1,0 +1,205 @@
+"""The commands `rlx train`, `rlx compare`, `rlx report` and `rlx watch`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from .compare.manifest import Settings
+
+# What needs torch, matplotlib or jinja2 is imported where it is used: `--help` must answer at once.
+
+Env = Annotated[str, typer.Argument(metavar="ENV", help="An environment's id; MODULE:ID imports MODULE first.")]
+EnvKwargs = Annotated[str, typer.Option(metavar="JSON", help="""Its keyword arguments, e.g. '{"motor": "pmsm"}'.""")]
+Steps = Annotated[int | None, typer.Option(help="Steps of training. Default: as tuned for ENV.", show_default=False)]
+Out = Annotated[Path, typer.Option(help="Folder of the results; the same command continues what is there.")]
+Evaluations = Annotated[int, typer.Option(help="Points of a learning curve.")]
+Episodes = Annotated[int, typer.Option("--eval-episodes", help="Episodes per evaluation, the same for all.")]
+
+console = Console()
+
+
+def train(
+    env: Env,
+    out: Out,
+    algo: Annotated[str, typer.Option(help="The learner.")] = "ddpg",
+    steps: Steps = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="An argument of the learner; repeatable.")
+    ] = None,
+    env_kwargs: EnvKwargs = "{}",
+    evaluations: Evaluations = 20,
+    episodes: Episodes = 20,
+    show_args: Annotated[bool, typer.Option("--show-args", help="Show the learner's arguments, and stop.")] = False,
+) -> None:
+    """Train a learner; a run that was stopped goes on where it was.
+
+    The trained policy is OUT/policy.npz: `rlx watch ENV --policy OUT` shows it.
+    """
+    from .arguments import parse
+    from .compare.manifest import make_settings
+    from .learners import LEARNERS
+
+    if algo not in LEARNERS:
+        raise typer.BadParameter(f"{algo!r} does not learn. Learners: {', '.join(LEARNERS)}.", param_hint="--algo")
+    values = {algo: parse(change or [])}
+    if show_args:
+        _show_args(algo, env, values[algo])
+        return
+    settings = make_settings(env, _json(env_kwargs), [algo], values, [seed], steps, evaluations, episodes)
+    _run(out, settings, parallel=1)
+    from .compare.manifest import jobs_of
+    from .compare.run import job_folder
+
+    (job,) = jobs_of(settings)
+    policy = out / "policy.npz"
+    policy.write_bytes((job_folder(out, job) / "policy.npz").read_bytes())
+    console.print(f"The policy is {policy}. See it with: rlx watch {env} --policy {policy}", highlight=False)
+
+
+def compare(
+    env: Env,
+    out: Out,
+    algos: Annotated[
+        str, typer.Option(metavar="NAMES", help="Learners and experts, with commas between. Default: all there are.")
+    ] = "",
+    seeds: Annotated[int, typer.Option(help="Runs of each algorithm.")] = 5,
+    steps: Steps = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs at the same time. Default: one per core.")] = len(
+        os.sched_getaffinity(0) if sys.platform == "linux" else range(os.cpu_count() or 1)
+    ),
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="ALGO.NAME=VALUE", help="An argument of a learner; repeatable."),
+    ] = None,
+    env_kwargs: EnvKwargs = "{}",
+    evaluations: Evaluations = 20,
+    episodes: Episodes = 20,
+) -> None:
+    """Compare learners and experts on one environment, over several seeds.
+
+    Each run is a process with a log of its own. Ctrl-C stops; the same command continues.
+    """
+    from .arguments import parse
+    from .compare.manifest import make_settings
+
+    names = [name.strip() for name in algos.split(",") if name.strip()]
+    values: dict[str, dict[str, Any]] = {}
+    for name, value in parse(change or []).items():
+        algo, dot, argument = name.partition(".")
+        if not dot:
+            raise typer.BadParameter(f"{name!r}: say whose argument it is, as in ddpg.{name}=...", param_hint="--set")
+        values.setdefault(algo, {})[argument] = value
+    settings = make_settings(env, _json(env_kwargs), names, values, range(seeds), steps, evaluations, episodes)
+    _run(out, settings, jobs)
+    console.print(f"For curves and statistics: rlx report {out}", highlight=False)
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="What `rlx compare --out` was given.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to write. Default: FOLDER/report.")] = None,
+) -> None:
+    """Write curves, statistics and tables of a comparison: one HTML page, pictures, CSV and Markdown."""
+    from .compare.report import write_report
+    from .compare.results import load_results
+
+    results = load_results(folder)
+    page = write_report(results, out or folder / "report")
+    _show_results(folder)
+    console.print(f"The report is {page}", highlight=False)
+
+
+def watch(
+    env: Env,
+    policy: Annotated[str, typer.Option(help="An expert's name, or a policy.npz (or its folder).")] = "random",
+    out: Annotated[
+        Path | None, typer.Option(help="Write a .gif, or a .png of the end, instead of opening a window.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the episode.")] = 0,
+    steps: Annotated[int, typer.Option(help="Stop after so many steps.")] = 10_000,
+    every: Annotated[int, typer.Option(min=1, help="Steps from one picture of the .gif to the next.")] = 50,
+    env_kwargs: EnvKwargs = "{}",
+) -> None:
+    """Watch an expert or a trained policy."""
+    import gymnasium
+
+    from .watching import choose_policy, play
+
+    if out is not None and out.suffix not in (".gif", ".png"):
+        raise typer.BadParameter(f"{out}: a name that ends in .gif or .png is needed.", param_hint="--out")
+    made = gymnasium.make(env, render_mode="human" if out is None else "rgb_array", **_json(env_kwargs))
+    try:
+        total, length = play(made, choose_policy(made, policy, seed), seed, steps, out, every)
+    finally:
+        made.close()
+    console.print(f"Return {total:.6g} in {length} steps." + (f" See {out}" if out else ""), highlight=False)
+
+
+def _run(out: Path, settings: Settings, parallel: int) -> None:
+    """Run a comparison; leave with an error if a job failed or the user stopped it."""
+    from .compare.manifest import write_manifest
+    from .compare.run import is_done, job_folder, last_words, run_jobs
+
+    jobs = write_manifest(out, settings)
+    try:
+        failed = run_jobs(out, jobs, parallel, console)
+    except KeyboardInterrupt:
+        done = sum(is_done(out, job) for job in jobs)
+        command = shlex.join(["rlx", *sys.argv[1:]])
+        console.print(f"Stopped; {done} of {len(jobs)} jobs are done. To go on:\n  {command}", highlight=False)
+        raise typer.Exit(130) from None
+    if any(is_done(out, job) for job in jobs):
+        _show_results(out)
+    if failed:
+        for job in failed:
+            console.print(f"[red]{job.name} failed:[/] {escape(last_words(out, job))}", highlight=False)
+            console.print(f"  all it said: {job_folder(out, job) / 'output.txt'}", highlight=False)
+        console.print("The others are safe. The same command tries the failed ones again.")
+        raise typer.Exit(1)
+
+
+def _show_results(folder: Path) -> None:
+    from .compare.results import HEADINGS, load_results, rows
+
+    results = load_results(folder)
+    shown = HEADINGS.index("Completed") + 1  # as much as fits on 80 columns
+    table = Table(title=results.settings.env_id, box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0))
+    for heading in HEADINGS[:shown]:
+        table.add_column(heading, justify="left" if heading == HEADINGS[0] else "right", no_wrap=True)
+    for row in rows(results):
+        table.add_row(*row[:shown])
+    console.print(table)
+
+
+def _show_args(algo: str, env: str, values: dict[str, Any]) -> None:
+    from .arguments import describe
+    from .learners import args_of, fill_args
+
+    args = fill_args(algo, env, values)
+    table = Table("Argument", "Value", "Default", "Meaning", title=f"{algo} for {env}")
+    for name, default, meaning in describe(args_of(algo)):
+        value = json.dumps(getattr(args, name))
+        table.add_row(name, value, "" if getattr(args, name) == default else json.dumps(default), escape(meaning))
+    console.print(table)
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise typer.BadParameter(f"{text!r} is not JSON ({error}).", param_hint="--env-kwargs") from None
+    if not isinstance(value, dict):
+        raise typer.BadParameter(f"{text!r} is not a JSON object {{...}}.", param_hint="--env-kwargs")
+    return value

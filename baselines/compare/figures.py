@@ -1,0 +1,153 @@
+"""The pictures of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, FuncFormatter
+
+from .results import Results, number
+from .statistics import iqm_band
+
+# Colours that also differ in grey and for colour-blind eyes (Okabe and Ito 2008); "random" is always grey.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+GREY = "#8a8a8a"
+STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#666666",
+    "axes.labelcolor": "#333333",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e6e6",
+    "xtick.color": "#666666",
+    "ytick.color": "#666666",
+    "figure.dpi": 100,
+    "savefig.dpi": 160,
+}
+
+
+def colors(algos: Sequence[str]) -> dict[str, str]:
+    """Return a colour for each algorithm."""
+    others = [algo for algo in algos if algo != "random"]
+    return {algo: COLORS[i % len(COLORS)] for i, algo in enumerate(others)} | {"random": GREY}
+
+
+def draw_all(results: Results, folder: Path) -> dict[str, Path]:
+    """Draw what there is to draw into ``folder``; return title -> file."""
+    pictures = {"Learning curves": draw_curves} if results.learners else {}
+    pictures |= {"Returns of the final episodes": draw_returns}
+    if results.learners and results.experts:
+        pictures |= {"Episode by episode": draw_episodes}
+    files = {}
+    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+        for title, draw in pictures.items():
+            files[title] = folder / f"{draw.__name__.removeprefix('draw_')}.png"
+            figure = draw(results)
+            figure.savefig(files[title])
+    return files
+
+
+def draw_curves(results: Results) -> Figure:
+    """Draw mean return against steps: every seed, their interquartile mean and its band, the experts' levels."""
+    figure = Figure(figsize=(8.4, 4.4), layout="constrained")
+    axes = figure.subplots()
+    palette = colors(list(results.runs))
+    for algo in results.learners:
+        runs = results.runs[algo]
+        steps = [row["step"] for row in runs[0].log]
+        curves = np.array([[np.mean(row["returns"]) for row in run.log] for run in runs])
+        middle, low, high = iqm_band(curves)
+        axes.plot(steps, curves.T, color=palette[algo], linewidth=0.8, alpha=0.45)
+        axes.fill_between(steps, low, high, color=palette[algo], alpha=0.15, linewidth=0)
+        axes.plot(steps, middle, color=palette[algo], linewidth=2.2)
+        _label(axes, algo, middle[-1], palette[algo])
+    for algo in results.experts:
+        level = results.scores(algo).mean()
+        axes.axhline(level, color=palette[algo], linewidth=1.6, linestyle=(0, (5, 2)))
+        _label(axes, algo, level, palette[algo])
+    _spread_labels(axes)
+    axes.margins(x=0)
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.6g}"))
+    axes.set_xlabel("environment steps")
+    axes.set_ylabel(f"mean return of {results.settings.episodes} episodes")
+    return figure
+
+
+def draw_returns(results: Results) -> Figure:
+    """Draw every final episode's return, the quartiles and the median, by algorithm."""
+    algos = list(results.runs)
+    figure = Figure(figsize=(8.4, 0.9 + 0.75 * len(algos)), layout="constrained")
+    axes = figure.subplots()
+    palette = colors(algos)
+    jitter = np.random.default_rng(0)
+    for place, algo in enumerate(algos):
+        returns = results.returns(algo)
+        heights = place + jitter.uniform(-0.27, 0.27, returns.shape)
+        axes.scatter(returns, heights, s=11, color=palette[algo], alpha=0.4, linewidths=0)
+        quartiles = np.quantile(returns, [0.25, 0.5, 0.75])
+        axes.plot(quartiles[[0, 2]], [place, place], color="#222222", linewidth=1.4)
+        axes.plot([quartiles[1]] * 2, [place - 0.33, place + 0.33], color="#222222", linewidth=2.0)
+    axes.set_yticks(range(len(algos)), algos, color="#222222")
+    axes.set_ylim(len(algos) - 0.5, -0.5)
+    axes.grid(axis="y", visible=False)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.6g}"))
+    axes.set_xlabel("return of an episode (line: quartiles, bar: median)")
+    return figure
+
+
+def draw_episodes(results: Results) -> Figure:
+    """Draw by how much each learner is ahead of the best expert, in each of the evaluation episodes."""
+    best = max(results.experts, key=lambda algo: float(results.scores(algo).mean()))
+    base = results.returns(best).mean(axis=0)
+    order = np.argsort(base)[::-1]
+    figure = Figure(figsize=(8.4, 3.2), layout="constrained")
+    axes = figure.subplots()
+    palette = colors(list(results.runs))
+    places = np.arange(len(base))
+    width = 0.8 / len(results.learners)
+    for i, algo in enumerate(results.learners):
+        ahead = results.returns(algo)[:, order] - base[order]
+        x = places + (i - (len(results.learners) - 1) / 2) * width
+        axes.bar(x, ahead.mean(axis=0), width, color=palette[algo], alpha=0.35, linewidth=0, label=algo)
+        axes.scatter(np.tile(x, (len(ahead), 1)), ahead, s=12, color=palette[algo], linewidths=0)
+    axes.axhline(0.0, color=palette[best], linewidth=1.6, linestyle=(0, (5, 2)))
+    axes.annotate(best, (1.0, 0.0), xycoords=axes.get_yaxis_transform(), xytext=(6, 0), textcoords="offset points",
+                  va="center", color=palette[best], fontweight="bold")  # fmt: skip
+    smallest = np.abs(np.concatenate([(results.returns(a) - base).ravel() for a in results.learners]))
+    axes.set_yscale("symlog", linthresh=max(float(np.median(smallest)), 1e-9))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: number(y, 0)))
+    axes.set_xticks(places, [str(i) for i in order], fontsize=8)
+    axes.grid(axis="x", visible=False)
+    axes.margins(x=0.01)
+    axes.set_xlabel(f"evaluation episode, from {best}'s best to its worst (dots: runs, bars: their mean)")
+    axes.set_ylabel(f"return ahead of {best}")
+    if len(results.learners) > 1:
+        axes.legend(frameon=False)
+    return figure
+
+
+def _label(axes: Axes, text: str, y: float, color: str) -> None:
+    axes.annotate(text, (1.0, y), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points",
+                  va="center", color=color, fontweight="bold", annotation_clip=False)  # fmt: skip
+
+
+def _spread_labels(axes: Axes) -> None:
+    """Move the labels at the right edge apart where they would overlap."""
+    axes.figure.canvas.draw()
+    labels = sorted((text for text in axes.texts), key=lambda text: text.xy[1])  # type: ignore[attr-defined]
+    distance = 14.0 * axes.figure.dpi / 72.0
+    height = -np.inf
+    for label in labels:
+        wanted = axes.transData.transform((0.0, label.xy[1]))[1]  # type: ignore[attr-defined]
+        height = max(wanted, height + distance)
+        label.set_position((6, (height - wanted) * 72.0 / axes.figure.dpi))

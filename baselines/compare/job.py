@@ -1,0 +1,143 @@
+"""One job, in a process of its own: ``python -m rlx.baselines.compare.job FOLDER``, where FOLDER holds a job.json."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+
+from rlx.registry.experts import make_expert
+
+from ..evaluation import Episodes, evaluate
+from ..learners import make_learner
+from .files import Log, read_json, write_json
+from .manifest import Job
+
+JOB, CONFIG, LOG, DONE, PROGRESS, OUTPUT = "job.json", "config.json", "log.jsonl", "done.json", "progress", "output.txt"
+POLICY, CHECKPOINT, USAGE = "policy.npz", "checkpoint.pt", "usage.json"
+PROGRESS_PERIOD = 0.5  # s
+
+
+def run(folder: Path) -> None:
+    """Carry out the job in ``folder`` from where it was left, and mark it done."""
+    job = Job(**read_json(folder / JOB))
+    write_json(folder / CONFIG, describe(job))
+    usage = read_json(folder / USAGE)["cpu_seconds"] if (folder / USAGE).exists() else 0.0
+    report = Reporter(folder / PROGRESS)
+    log = Log(folder / LOG)
+
+    def cpu_seconds() -> float:
+        return round(usage + time.process_time(), 3)
+
+    if job.learns:
+        _learn(job, folder, log, report, lambda: write_json(folder / USAGE, {"cpu_seconds": cpu_seconds()}))
+    elif not log.rows:
+        # An expert that draws lots draws others in each run; the episodes are the same for all.
+        arguments = {"seed": job.seed} if job.algo == "random" else {}
+        episodes = evaluate(
+            lambda env: make_expert(env, job.algo, **arguments), job.env_id, job.env_kwargs, job.episodes, report
+        )
+        log.append(_row("final", 0, episodes))
+    log.close()
+    write_json(folder / DONE, {"hash": job.hash, "cpu_seconds": cpu_seconds()})
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def _learn(job: Job, folder: Path, log: Log, report: Callable[[float], None], keep_usage: Callable[[], None]) -> None:
+    """Train; evaluate at equal distances, from before the first step to after the last; keep a checkpoint of each.
+
+    The checkpoints lie at fixed steps, not at fixed times, and a row that is in the log already is not written again:
+    so a run that was killed ends with the same log, byte for byte, as one that was not.
+    """
+    learner = make_learner(job.algo, job.env_id, job.env_kwargs, job.args)
+    checkpoint, steps, kept = folder / CHECKPOINT, job.args["steps"], -1
+    if checkpoint.exists():
+        learner.load(checkpoint)
+        kept = learner.step
+    for point in range(job.evaluations + 1):
+        learner.learn(steps * point // job.evaluations, lambda step: report(step / steps))
+        if point == len(log.rows):
+            episodes = evaluate(lambda env: learner.policy, job.env_id, job.env_kwargs, job.episodes)
+            kind = "final" if point == job.evaluations else "evaluation"
+            log.append(_row(kind, learner.step, episodes, metrics=learner.metrics))
+        if kept < learner.step < steps:
+            learner.save(checkpoint)
+            keep_usage()
+            kept = learner.step
+    learner.policy.save(folder / POLICY)
+
+
+def _row(kind: str, step: int, episodes: Episodes, **more: Any) -> dict[str, Any]:
+    return {"kind": kind, "step": step, **dataclasses.asdict(episodes), **more}
+
+
+class Reporter:
+    """Tells the process that watches this one how far it is."""
+
+    def __init__(self, path: Path) -> None:
+        """Write to ``path``."""
+        self._path, self._told, self._parent = path, 0.0, os.getppid()
+
+    def __call__(self, fraction: float) -> None:
+        """Tell the fraction that is done, now and then; end the process when nobody is left to listen."""
+        now = time.monotonic()
+        if now - self._told > PROGRESS_PERIOD:
+            self._told = now
+            self._path.write_text(f"{fraction:.4f}")
+            if os.getppid() != self._parent:
+                raise SystemExit("The process that started this job is gone. The job can be resumed.")
+
+
+def describe(job: Job) -> dict[str, Any]:
+    """Return what one may want to know of a job later: versions, machine, the environment's specification."""
+    env = gymnasium.make(job.env_id, **job.env_kwargs)
+    env.close()
+    names = ("rlx", "gymnasium", "numpy", "numba", "torch")
+    versions = {}
+    for name in names:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return {
+        **dataclasses.asdict(job),
+        "hash": job.hash,
+        "spec": json.loads(env.spec.to_json()) if env.spec else None,
+        "versions": {"python": platform.python_version(), **versions},
+        "machine": {"system": platform.platform(), "cpu": _cpu(), "cores": os.cpu_count()},
+        "commit": _commit(),
+    }
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not Linux
+        return platform.processor()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _commit() -> str | None:
+    """Return the commit of the checkout that rlx runs from, if it does."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+if __name__ == "__main__":
+    run(Path(sys.argv[1]))

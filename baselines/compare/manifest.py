@@ -1,0 +1,171 @@
+"""What a comparison consists of: settings, and the jobs that follow from them. Neither changes once written."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rlx import __version__
+from rlx.registry.catalog import environments
+
+from ..learners import LEARNERS, fill_args
+from .files import read_json, write_json
+
+MANIFEST = "manifest.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The settings of a comparison."""
+
+    env_id: str
+    env_kwargs: Mapping[str, Any]
+    algos: Mapping[str, Mapping[str, Any]]
+    """Name -> all arguments but the seed; of an expert, none."""
+    seeds: Sequence[int]
+    """One run of each algorithm per seed."""
+    evaluations: int
+    """Points of a learning curve, the one before training not counted."""
+    episodes: int
+    """Per evaluation."""
+    version: str = __version__
+    """Of rlx."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One run of one algorithm, and all that its result depends on."""
+
+    env_id: str
+    env_kwargs: Mapping[str, Any]
+    algo: str
+    args: Mapping[str, Any]
+    seed: int
+    evaluations: int
+    episodes: int
+    version: str
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """A hash of the whole content."""
+        return hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def name(self) -> str:
+        """The name of the job's folder."""
+        return f"{self.algo}-seed{self.seed}-{self.hash[:8]}"
+
+    @property
+    def learns(self) -> bool:
+        """Whether the algorithm is a learner, not an expert."""
+        return self.algo in LEARNERS
+
+
+def make_settings(
+    env_id: str,
+    env_kwargs: Mapping[str, Any],
+    algos: Sequence[str],
+    values: Mapping[str, Mapping[str, Any]],
+    seeds: Sequence[int],
+    steps: int | None,
+    evaluations: int,
+    episodes: int,
+) -> Settings:
+    """Check what a user asked for, and complete it.
+
+    Args:
+        env_id: the environment.
+        env_kwargs: its keyword arguments.
+        algos: learners and experts of the environment; empty for all of them.
+        values: learner -> arguments that differ from the tuned ones.
+        seeds: one run of each algorithm per seed.
+        steps: of training; None for what is tuned, or the learner's default.
+        evaluations: points of a learning curve.
+        episodes: per evaluation.
+
+    Raises:
+        ValueError: an unknown algorithm or argument, or a number that is not allowed.
+    """
+    for name, number in {"seeds": len(seeds), "evaluations": evaluations, "episodes": episodes}.items():
+        if number < 1:
+            raise ValueError(f"{name} = {number}: at least 1 is needed.")
+    row = environments().get(env_id.partition(":")[2] or env_id)
+    known = (*LEARNERS, *(row.experts if row else ()), "random")
+    for algo in (*algos, *values):
+        if algo not in known:
+            raise ValueError(f"There is no algorithm {algo!r} for {env_id}. There are: {', '.join(known)}.")
+    complete: dict[str, dict[str, Any]] = {}
+    for algo in algos or known:
+        args: dict[str, Any] = {}
+        if algo in LEARNERS:
+            given = dict(values.get(algo, {})) | ({} if steps is None else {"steps": steps})
+            args = dataclasses.asdict(fill_args(algo, env_id, given))
+            del args["seed"]
+        complete[algo] = args
+    settings = Settings(env_id, env_kwargs, complete, list(seeds), evaluations, episodes)
+    return Settings(**json.loads(json.dumps(dataclasses.asdict(settings))))  # as it will be read again
+
+
+def jobs_of(settings: Settings) -> list[Job]:
+    """Return the jobs of a comparison, learners first since they take longest."""
+    shared = {key: getattr(settings, key) for key in ("env_id", "env_kwargs", "evaluations", "episodes", "version")}
+    jobs = [
+        Job(algo=algo, args={**args, "seed": seed} if algo in LEARNERS else {}, seed=seed, **shared)
+        for algo, args in settings.algos.items()
+        for seed in settings.seeds
+    ]
+    return sorted(jobs, key=lambda job: not job.learns)
+
+
+def write_manifest(folder: Path, settings: Settings) -> list[Job]:
+    """Write the manifest of a new comparison, or check that the one in ``folder`` is this very comparison.
+
+    Raises:
+        ValueError: ``folder`` holds another comparison; says what differs.
+    """
+    path, jobs = folder / MANIFEST, jobs_of(settings)
+    if path.exists():
+        differences = _differences(dataclasses.asdict(read_settings(folder)), dataclasses.asdict(settings))
+        if differences:
+            raise ValueError(
+                f"{folder} holds another comparison, and results of different settings must not be mixed:\n  "
+                + "\n  ".join(differences)
+                + "\nGive the settings of then to continue it, or another folder with --out to start a new one."
+            )
+        return jobs
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"settings": dataclasses.asdict(settings), "jobs": {job.name: job.hash for job in jobs}}
+    write_json(path, content)
+    return jobs
+
+
+def read_settings(folder: Path) -> Settings:
+    """Return the settings of the comparison in ``folder``.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not (folder / MANIFEST).exists():
+        raise ValueError(f"{folder} holds no comparison. `rlx compare ENV --out {folder}` makes one.")
+    return Settings(**read_json(folder / MANIFEST)["settings"])
+
+
+def _differences(old: Any, new: Any, name: str = "") -> list[str]:
+    """Return one line per entry that differs."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        lines = []
+        for key in {**old, **new}:
+            missing = "(not there)"
+            lines += _differences(old.get(key, missing), new.get(key, missing), f"{name}.{key}" if name else key)
+        return lines
+    return [] if old == new else [f"{name} is {_short(old)} there and {_short(new)} here"]
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,117 @@
+"""Writes a report: one page that needs nothing else, its pictures, and the numbers as CSV and Markdown."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+from pathlib import Path
+
+import jinja2
+
+from rlx.registry.catalog import environments
+
+from ..evaluation import FIRST_SEED
+from .figures import colors, draw_all
+from .results import HEADINGS, Results, number, protocol, rows, sentences
+
+
+def write_report(results: Results, folder: Path) -> Path:
+    """Write the report into ``folder`` and return the page's path.
+
+    Beside ``index.html`` lie the pictures, ``results.md`` (the table and the findings) and ``results.csv`` (every
+    evaluation episode).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = draw_all(results, folder)
+    (folder / "results.md").write_text(markdown(results), encoding="utf-8")
+    write_csv(results, folder / "results.csv")
+    page = folder / "index.html"
+    page.write_text(html(results, pictures), encoding="utf-8")
+    return page
+
+
+def html(results: Results, pictures: dict[str, Path]) -> str:
+    """Return the page."""
+    settings, algos = results.settings, list(results.runs)
+    row = environments().get(settings.env_id)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("rlx.baselines.compare", ""), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    last = results.runs[algos[0]][-1].config
+    return environment.get_template("report.html.j2").render(
+        settings=settings,
+        algos=algos,
+        summary=row.summary if row else "",
+        findings=sentences(results),
+        headings=HEADINGS,
+        rows=rows(results),
+        colors=colors(algos),
+        references=[_reference(name, score) for name, score in (row.reference_scores if row else {}).items()],
+        improvements=_improvements(results) if len(algos) > 1 else [],
+        pictures=[(title, _inline(path)) for title, path in pictures.items()],
+        protocol=protocol(results),
+        arguments=[(algo, _arguments(settings.algos[algo])) for algo in results.learners],
+        machine=json.dumps({key: last[key] for key in ("versions", "machine", "commit")}, indent=2),
+    )
+
+
+def markdown(results: Results) -> str:
+    """Return the findings and the table as Markdown."""
+    lines = [f"# {', '.join(results.runs)} on {results.settings.env_id}", ""]
+    lines += [line for sentence in sentences(results) for line in (sentence, "")]
+    lines += _markdown_table([HEADINGS, *rows(results)])
+    if len(results.runs) > 1:
+        table = [("is better than →", *results.runs), *((algo, *cells) for algo, cells in _improvements(results))]
+        lines += ["", "Probability that a run of the row's algorithm scores higher than one of the column's:", ""]
+        lines += _markdown_table(table)
+    lines += ["", *(f"- {line}" for line in protocol(results)), ""]
+    return "\n".join(lines)
+
+
+def write_csv(results: Results, path: Path) -> None:
+    """Write every evaluation episode, one per line."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ["algorithm", "seed", "step", "kind", "episode_seed", "return", "length", "end", "mean_cost", "mean_reward"]
+        )
+        for algo, runs in results.runs.items():
+            for run in runs:
+                for row in run.log:
+                    episodes = zip(row["returns"], row["lengths"], row["ends"], row["costs"], strict=True)
+                    for i, (total, length, end, cost) in enumerate(episodes):
+                        writer.writerow(
+                            [algo, run.job.seed, row["step"], row["kind"], FIRST_SEED + i, total, length, end, cost]
+                            + [total / length]
+                        )
+
+
+def _improvements(results: Results) -> list[tuple[str, list[str]]]:
+    table = []
+    for ours in results.runs:
+        estimates = [None if ours == theirs else results.improvement(ours, theirs) for theirs in results.runs]
+        table.append((ours, ["–" if e is None else f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]" for e in estimates]))
+    return table
+
+
+def _markdown_table(table: list[tuple[str, ...]]) -> list[str]:
+    head, *body = table
+    return [f"| {' | '.join(cells)} |" for cells in (head, ("---", *["---:"] * (len(head) - 1)), *body)]
+
+
+def _inline(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def _arguments(args: object) -> str:
+    text = json.dumps(args)
+    return "\n".join(f"{name} = {json.dumps(value)}" for name, value in json.loads(text).items())
+
+
+def _reference(name: str, score: dict[str, object]) -> str:
+    values = ", ".join(
+        f"{key} {number(value)}" for key, value in score.items() if isinstance(value, int | float)
+    )  # fmt: skip
+    source = f" ({score['source']})" if "source" in score else ""
+    return f"Elsewhere {name} was measured at: {values}{source}."

@@ -1,0 +1,137 @@
+"""Statistics for few runs, after Agarwal et al., "Deep RL at the edge of the statistical precipice" (NeurIPS 2021).
+
+A *sample* is an array whose first axis counts independent runs. Scores of several tasks are several samples, one per
+task: the *strata*. The bootstrap draws whole runs with replacement, in each stratum on its own, so that an interval
+says how far a statistic would move had the same number of runs been done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+RESAMPLES = 10_000
+
+
+class Estimate(NamedTuple):
+    """A statistic with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def iqm(scores: ArrayLike, axis: int | None = None) -> Any:
+    """Return the interquartile mean: the mean without the lowest and the highest quarter.
+
+    As `scipy.stats.trim_mean` with 0.25: of n scores, floor(n / 4) are left out at either end.
+
+    Args:
+        scores: any shape.
+        axis: along which; over all scores if None.
+    """
+    array = np.asarray(scores, np.float64)
+    array = np.sort(array.ravel() if axis is None else np.moveaxis(array, axis, 0), axis=0)
+    cut = len(array) // 4
+    return array[cut : len(array) - cut].mean(axis=0)
+
+
+def stratified_iqm(strata: Sequence[Array]) -> float:
+    """Return the interquartile mean of the scores of all strata together."""
+    return float(iqm(np.concatenate([np.ravel(stratum) for stratum in strata])))
+
+
+def probability_of_improvement(ours: Sequence[Array], theirs: Sequence[Array]) -> float:
+    """Return how likely a run of ours beats a run of theirs, ties counted half, on average over the strata.
+
+    In each stratum this is the Mann-Whitney U divided by the number of pairs.
+
+    Args:
+        ours: per stratum the scores (n,).
+        theirs: per stratum the scores (m,).
+    """
+    shares = []
+    for x, y in zip(ours, theirs, strict=True):
+        difference = np.asarray(x)[:, None] - np.asarray(y)[None, :]
+        shares.append(np.mean((difference > 0) + 0.5 * (difference == 0)))
+    return float(np.mean(shares))
+
+
+def bootstrap(
+    statistic: Callable[..., float],
+    *samples: Sequence[Array],
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Return a statistic with its stratified bootstrap interval (percentiles).
+
+    Args:
+        statistic: takes as many lists of strata as there are samples.
+        samples: lists of strata, whose runs are drawn independently of one another; the strata of one sample may
+            differ in size.
+        seed: of the draws.
+        resamples: how many draws.
+        confidence: of the interval.
+
+    Raises:
+        ValueError: a stratum without runs.
+    """
+    if any(len(stratum) == 0 for strata in samples for stratum in strata):
+        raise ValueError("A bootstrap needs at least one run in every stratum.")
+    generator = np.random.default_rng(seed)
+    draws = [statistic(*(resample(strata, generator) for strata in samples)) for _ in range(resamples)]
+    low, high = np.quantile(draws, [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0])
+    return Estimate(statistic(*samples), float(low), float(high))
+
+
+def resample(strata: Sequence[Array], generator: np.random.Generator) -> list[Array]:
+    """Return as many runs of each stratum, drawn with replacement."""
+    return [stratum[generator.integers(len(stratum), size=len(stratum))] for stratum in strata]
+
+
+def paired_difference(
+    ours: Array, theirs: Array, seed: int = 0, resamples: int = RESAMPLES, confidence: float = 0.95
+) -> Estimate:
+    """Return the mean difference of scores on the same episodes, and its interval over runs and episodes.
+
+    Some episodes are harder than others, for everyone; pairing takes that out. Both the runs of each side and the
+    episodes are drawn anew, the episodes jointly for both sides.
+
+    Args:
+        ours: scores (n, E) of n runs in E episodes.
+        theirs: scores (m, E) of m runs in the same episodes.
+        seed: of the draws.
+        resamples: how many draws.
+        confidence: of the interval.
+    """
+    generator = np.random.default_rng(seed)
+    episodes = ours.shape[1]
+    # The mean over drawn runs and episodes is linear in how often each was drawn.
+    shares = [generator.multinomial(n, np.full(n, 1.0 / n), resamples) / n for n in (len(ours), len(theirs), episodes)]
+    means = shares[0] @ ours - shares[1] @ theirs
+    draws = np.einsum("re,re->r", means, shares[2])
+    low, high = np.quantile(draws, [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0])
+    return Estimate(float(ours.mean() - theirs.mean()), float(low), float(high))
+
+
+def iqm_band(curves: Array, seed: int = 0, resamples: int = 2_000, confidence: float = 0.95) -> tuple[Array, ...]:
+    """Return the interquartile mean over runs at every point of a curve, and the interval's two edges.
+
+    Args:
+        curves: scores (n, P) of n runs at P points; whole runs are drawn.
+        seed: of the draws.
+        resamples: how many draws.
+        confidence: of the interval.
+
+    Returns:
+        Three arrays of shape (P,): middle, low, high.
+    """
+    generator = np.random.default_rng(seed)
+    draws = iqm(curves[generator.integers(len(curves), size=(resamples, len(curves)))], axis=1)
+    low, high = np.quantile(draws, [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0], axis=0)
+    return iqm(curves, axis=0), low, high

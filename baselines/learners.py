@@ -1,0 +1,65 @@
+"""The learners, by name, and what they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from . import arguments
+from .tuned import TUNED
+
+#: name -> (module, class of the learner, dataclass of its arguments); imported when used.
+LEARNERS = {"ddpg": ("rlx.baselines.ddpg", "DDPG", "Args")}
+
+
+class Learner(Protocol):
+    """A run of training, as `rlx compare` drives it. Its class takes ``(env_id, env_kwargs, args)``.
+
+    ``args`` has the fields ``steps`` and ``seed``. A run's future depends on what it was made of and nothing else, also
+    across `save` and `load`.
+    """
+
+    @property
+    def step(self) -> int:
+        """Environment steps taken so far."""
+
+    @property
+    def policy(self) -> Any:
+        """What has been learned so far: ``reset()``, ``act(observation, info)``, and ``save(path)``."""
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Numbers worth watching."""
+
+    def learn(self, until: int, on_step: Callable[[int], None]) -> None:
+        """Go on until so many steps have been taken; ``on_step`` is told the number now and then."""
+
+    def save(self, path: str | Path) -> None:
+        """Write a checkpoint, atomically."""
+
+    def load(self, path: str | Path) -> None:
+        """Continue from a checkpoint."""
+
+
+def args_of(algo: str) -> type[Any]:
+    """Return the dataclass of the arguments of ``algo``."""
+    module, _, args = LEARNERS[algo]
+    return getattr(import_module(module), args)  # type: ignore[no-any-return]
+
+
+def fill_args(algo: str, env_id: str, values: Mapping[str, Any]) -> Any:
+    """Return arguments of ``algo``: its defaults, changed by what is tuned for ``env_id``, changed by ``values``.
+
+    Raises:
+        ValueError: an unknown name or a value that is not allowed.
+    """
+    return arguments.fill(args_of(algo), {**TUNED.get((algo, env_id), {}), **values})
+
+
+def make_learner(algo: str, env_id: str, env_kwargs: Mapping[str, Any], args: Mapping[str, Any]) -> Learner:
+    """Make the learner ``algo`` with exactly ``args``, the rest at its defaults."""
+    module, learner, _ = LEARNERS[algo]
+    made: Learner = getattr(import_module(module), learner)(env_id, env_kwargs, arguments.fill(args_of(algo), args))
+    return made
