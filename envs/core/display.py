@@ -19,10 +19,7 @@ class Display:
         try:
             import pygame
         except ImportError:
-            raise DependencyNotInstalled(
-                'render_mode="human" needs pygame: pip install "rlx[render]". '
-                'render_mode="rgb_array" works without it.'
-            ) from None
+            raise DependencyNotInstalled('A window needs pygame: pip install "rlx[render]"') from None
         self._pygame, self._title, self._fps = pygame, title, fps
         self._window: pygame.Surface | None = None
         self._clock = pygame.time.Clock()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -32,10 +33,14 @@ class State:
 class KernelEnv(gymnasium.Env[Any, Any]):
     """A Gymnasium environment whose transition is a family's kernel.
 
-    A family derives from it, builds a `Problem` in its constructor and, to be seen, overrides `frame`.
+    A family derives from it, builds a `Problem` in its constructor and, to be seen, overrides `frame`, and `record`
+    where a picture shows more than the present.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array", "human"], "render_fps": 30}
+    #: ``render_every``: a window shows the first, the last and each so many-th step of an episode.
+    metadata: dict[str, Any] = {
+        "render_modes": ["rgb_array", "human"], "render_fps": 30, "render_every": 1,
+    }  # fmt: skip
 
     def __init__(self, problem: Problem, render_mode: str | None = None) -> None:
         """Run ``problem`` with its default parameters.
@@ -56,6 +61,7 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         self.context_space = problem.parameters.context_space()
         self.parameters = problem.parameters
         self._display: Display | None = None
+        self._unseen = 0  # steps since the window's last picture
         self._actions = Actions(problem.action_space, 1)
         self._observations = Observations(problem.observation_space)
         self._active = np.ones(1, np.bool_)
@@ -106,8 +112,8 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         if self.problem.action_mask_size:
             info["action_mask"] = self._mask[0].copy()
         info["context"] = self.parameters.context()
-        if self.render_mode == "human":
-            self.render()
+        if self.render_mode is not None:
+            self._watch(None, math.nan, info, is_turn=True)
         return copied(self._leaves), info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -134,8 +140,8 @@ class KernelEnv(gymnasium.Env[Any, Any]):
             info["action_mask"] = self._mask[0].copy()
         if terminated and self.problem.has_success:
             info["success"] = values[SUCCESS] != 0.0
-        if self.render_mode == "human":
-            self.render()
+        if self.render_mode is not None:
+            self._watch(actions[0], values[REWARD], info, terminated)
         return copied(self._leaves), values[REWARD], terminated, False, info
 
     def save_state(self) -> State:
@@ -156,6 +162,15 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         self._is_seeded = self._is_reset = True
         if self._step is None:
             self._step = self._bind()
+
+    def record(self, action: NDArray[Any] | None, reward: float, info: dict[str, Any]) -> None:
+        """Note what has just happened, for `frame`; called after each reset and step if there is a render mode.
+
+        Args:
+            action: what the step was given, as the kernel reads it, shape (A,); None after a reset.
+            reward: of the step; NaN after a reset.
+            info: what `reset` or `step` returns; to be copied, not kept.
+        """
 
     def frame(self) -> NDArray[np.uint8]:
         """Draw the current state, uint8 of shape (height, width, 3). A family overrides this."""
@@ -178,6 +193,14 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         if self._display is not None:
             self._display.close()
             self._display = None
+
+    def _watch(self, action: NDArray[Any] | None, reward: float, info: dict[str, Any], is_turn: bool) -> None:
+        """Keep the picture up to date; ``is_turn``: an episode begins or ends."""
+        self.record(action, reward, info)
+        self._unseen += 1
+        if self.render_mode == "human" and (is_turn or self._unseen >= self.metadata["render_every"]):
+            self._unseen = 0
+            self.render()
 
     def _bind(self) -> Callable[..., None]:
         arguments = self._states, self._rows, self._actions.values, self._active, *self._outputs

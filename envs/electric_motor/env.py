@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from ..core import KernelEnv, KernelVectorEnv
+from ..core import KernelEnv, KernelVectorEnv, State
 from .drive import build_drive
+from .render import Dashboard
 
 
 class ElectricMotorEnv(KernelEnv):
@@ -82,6 +84,8 @@ class ElectricMotorEnv(KernelEnv):
     - v0: first version.
     """
 
+    metadata: dict[str, Any] = {**KernelEnv.metadata, "render_every": 50}
+
     def __init__(
         self,
         motor: str = "series_dc",
@@ -117,6 +121,27 @@ class ElectricMotorEnv(KernelEnv):
             constraints, merge, initial, noise, signals, angle, flux_observer, action_frame, observation,
         )  # fmt: skip
         super().__init__(self.drive.problem(), render_mode)
+        self._dashboard = None if render_mode is None else Dashboard(self.drive)
+
+    def load_state(self, state: State) -> None:
+        """Continue from ``state``, see `KernelEnv.load_state`; the picture starts with it."""
+        super().load_state(state)
+        if self._dashboard is not None:
+            self._dashboard.restart(self.parameters)
+            self._dashboard.look(self._rows[0], self._states[0])
+
+    def record(self, action: NDArray[Any] | None, reward: float, info: dict[str, Any]) -> None:
+        """Note what has just happened."""
+        if self._dashboard is not None:
+            if action is None:
+                self._dashboard.restart(self.parameters)
+            self._dashboard.record(int(self._states["k"][0]), action, reward, info["signals"], info["reference"])
+
+    def frame(self) -> NDArray[np.uint8]:
+        """Draw the dashboard, uint8 of shape (600, 960, 3)."""
+        if self._dashboard is None or not self._is_reset:
+            raise ResetNeeded("Call env.reset() before env.render().")
+        return self._dashboard.frame()
 
 
 class ElectricMotorVectorEnv(KernelVectorEnv):
