@@ -256,7 +256,7 @@ class Plant:
         for name, matrix in matrices.items():
             row[name][tuple(slice(0, size) for size in matrix.shape)] = matrix
         row["pole_pairs"] = machine.pole_pairs
-        row["spin"], row["turns"] = kind.spin, float(self.voltage_hold == "abc" and kind.is_three_phase)
+        row["spin"], row["turns"] = kind.spin, self.voltage_hold == "abc" and kind.is_three_phase
         row["is_three_phase"], row["is_flux_oriented"] = kind.is_three_phase, kind.is_flux_oriented
         row["clarke"][: kind.clarke.shape[0], : kind.channels] = kind.clarke
         row["declarke"][: kind.channels, : kind.declarke.shape[1]] = kind.declarke

@@ -131,7 +131,7 @@ ROW = np.dtype(
         # Time
         ("tau", _F8),
         ("substeps", _I8),
-        ("turns", _F8),  # 1: phase voltages are held during a period, 0: frame voltages are
+        ("turns", _I8),  # 1: phase voltages are held during a period, 0: frame voltages are
         # Initial state of omega, epsilon, x: mean, deviation (0: uniform in the interval), interval
         ("initial", _F8, (STATES + 2, 4)),
         # Observation
@@ -177,17 +177,32 @@ _VALUE, _GENERATOR, _REMAINING, _TENURE, _SIGMA, _AMPLITUDE, _CYCLES, _PHASE, _O
 DRIVE = state_dtype(
     ("k", _I8),  # periods since reset
     ("y", _F8, (_SIZE,)),  # speed, angle (unwrapped), electrical states, frame voltages
-    ("legs", _I8, (CHANNELS, 2)),  # what the switches of a finite converter are doing
-    ("phase_voltage", _F8, (CHANNELS,)),
     ("supply", _F8, (3,)),
     ("supply_phase", _F8),
+    ("phase_voltage", _F8, (CHANNELS,)),
     ("action", _F8, (CHANNELS,)),  # applied last
+    ("reference", _F8, (REFERENCES, 10)),
+    ("legs", _I8, (CHANNELS, 2)),  # what the switches of a finite converter are doing
     ("pending", _F8, (DELAY, CHANNELS)),  # chosen, not yet applied
     ("flux", _F8, (2,)),  # observed rotor flux
-    ("reference", _F8, (REFERENCES, 10)),
     # A second drive that a feasible reference follows
     ("shadow_y", _F8, (_SIZE,)),
     ("shadow_drive", _F8, (CHANNELS, 2)),  # normalised voltage and the target it moves to
+)
+
+
+#: Room for intermediate results: a record, since views of its fields count no references.
+SCRATCH = np.dtype(
+    [
+        ("pool", _F8, (POOL,)),
+        ("currents", _F8, (CHANNELS,)),
+        ("frame", _F8, (STATES,)),
+        ("commands", _F8, (CHANNELS, 2)),
+        ("first", _F8, (CHANNELS, 2)),  # commands during the interlocking time
+        ("before", _F8, (_SIZE,)),
+        ("voltage", _F8, (CHANNELS,)),
+    ],
+    align=True,
 )
 
 
@@ -227,72 +242,97 @@ def machine_torque(row, y):
 
 
 @jit
-def rate(row, i, omega, x_0, x_1, x_2, x_3, v_0, v_1, v_2, v_3):
+def rate(row, i, omega, x_0, x_1, x_2, x_3, v):
     """Return dx_i/dt. Written out, and summed in pairs, so that the processor overlaps the terms."""
     if i >= row.n:
         return 0.0
     a, b, c, d = row.a, row.b, row.c, row.d
-    total = (omega * d[i] + (a[i, 0] + omega * c[i, 0]) * x_0) + b[i, 0] * v_0
+    total = (omega * d[i] + (a[i, 0] + omega * c[i, 0]) * x_0) + b[i, 0] * v[0]
     if row.n > 1:
-        total += (a[i, 1] + omega * c[i, 1]) * x_1 + b[i, 1] * v_1
+        total += (a[i, 1] + omega * c[i, 1]) * x_1 + b[i, 1] * v[1]
     if row.n > 2:
         total += ((a[i, 2] + omega * c[i, 2]) * x_2 + (a[i, 3] + omega * c[i, 3]) * x_3) + (
-            b[i, 2] * v_2 + b[i, 3] * v_3
+            b[i, 2] * v[2] + b[i, 3] * v[3]
         )
     return total
 
 
 @jit
-def derivative(row, y, imposes_speed, acceleration):
-    """Return dy/dt of y = (omega, epsilon, x_0 ... x_3, v_0 ... v_3).
+def derivative(row, y, v, imposes_speed, acceleration):
+    """Return dy/dt of y = (omega, epsilon, x_0 ... x_3) under the frame voltages v.
 
     ``imposes_speed``: the load dictates ``acceleration`` whatever the torque.
     """
-    omega, _, x_0, x_1, x_2, x_3, v_0, v_1, v_2, v_3 = y
-    electrical = row.pole_pairs * omega
-    turn_0, turn_1 = row.turns * row.spin[0] * electrical, row.turns * row.spin[1] * electrical
+    omega, _, x_0, x_1, x_2, x_3 = y
     if not imposes_speed:
-        torque = torque_of(row, x_0, x_1, x_2, x_3)
-        acceleration = (torque - load_torque(row, omega)) * row.per_inertia
+        acceleration = (torque_of(row, x_0, x_1, x_2, x_3) - load_torque(row, omega)) * row.per_inertia
     return (
         acceleration,
-        electrical,
-        rate(row, 0, omega, x_0, x_1, x_2, x_3, v_0, v_1, v_2, v_3),
-        rate(row, 1, omega, x_0, x_1, x_2, x_3, v_0, v_1, v_2, v_3),
-        rate(row, 2, omega, x_0, x_1, x_2, x_3, v_0, v_1, v_2, v_3),
-        rate(row, 3, omega, x_0, x_1, x_2, x_3, v_0, v_1, v_2, v_3),
-        -turn_0 * v_1,
-        turn_0 * v_0,
-        -turn_1 * v_3,
-        turn_1 * v_2,
+        row.pole_pairs * omega,
+        rate(row, 0, omega, x_0, x_1, x_2, x_3, v),
+        rate(row, 1, omega, x_0, x_1, x_2, x_3, v),
+        rate(row, 2, omega, x_0, x_1, x_2, x_3, v),
+        rate(row, 3, omega, x_0, x_1, x_2, x_3, v),
     )
+
+
+@jit
+def turning(row, omega, v):
+    """Return dv/dt of voltages that stand still in the stator while the frame turns."""
+    electrical = row.pole_pairs * omega
+    first, second = row.spin[0] * electrical, row.spin[1] * electrical
+    return -first * v[1], first * v[0], -second * v[3], second * v[2]
 
 
 @jit
 def moved(y, h, slope):
     """Return y + h slope."""
     return (
-        y[0] + h * slope[0], y[1] + h * slope[1], y[2] + h * slope[2], y[3] + h * slope[3], y[4] + h * slope[4],
-        y[5] + h * slope[5], y[6] + h * slope[6], y[7] + h * slope[7], y[8] + h * slope[8], y[9] + h * slope[9],
+        y[0] + h * slope[0], y[1] + h * slope[1], y[2] + h * slope[2],
+        y[3] + h * slope[3], y[4] + h * slope[4], y[5] + h * slope[5],
     )  # fmt: skip
+
+
+@jit
+def moved_voltages(v, h, slope):
+    """Return v + h slope."""
+    return v[0] + h * slope[0], v[1] + h * slope[1], v[2] + h * slope[2], v[3] + h * slope[3]
 
 
 @jit
 def integrate(row, state, duration, substeps, imposes_speed, acceleration):
     """Advance ``state`` (10,) by ``duration`` seconds with the classical Runge-Kutta method in equal sub-steps."""
     h = duration / substeps
-    y = (
-        state[0], state[1], state[2], state[3], state[4], state[5], state[6], state[7], state[8], state[9],
-    )  # fmt: skip
+    turns = row.turns != 0
+    y = state[_W], state[_E], state[_X], state[_X + 1], state[_X + 2], state[_X + 3]
+    v_1 = state[_V], state[_V + 1], state[_V + 2], state[_V + 3]
+    v_2 = v_3 = v_4 = v_1
     for _ in range(substeps):
-        slope_1 = derivative(row, y, imposes_speed, acceleration)
-        slope_2 = derivative(row, moved(y, 0.5 * h, slope_1), imposes_speed, acceleration)
-        slope_3 = derivative(row, moved(y, 0.5 * h, slope_2), imposes_speed, acceleration)
-        slope_4 = derivative(row, moved(y, h, slope_3), imposes_speed, acceleration)
-        mean = moved(moved(moved(slope_1, 2.0, slope_2), 2.0, slope_3), 1.0, slope_4)
-        y = moved(y, h / 6.0, mean)
-    state[0], state[1], state[2], state[3], state[4] = y[0], y[1], y[2], y[3], y[4]
-    state[5], state[6], state[7], state[8], state[9] = y[5], y[6], y[7], y[8], y[9]
+        slope_1 = derivative(row, y, v_1, imposes_speed, acceleration)
+        y_2 = moved(y, 0.5 * h, slope_1)
+        if turns:
+            turn_1 = turning(row, y[0], v_1)
+            v_2 = moved_voltages(v_1, 0.5 * h, turn_1)
+        slope_2 = derivative(row, y_2, v_2, imposes_speed, acceleration)
+        y_3 = moved(y, 0.5 * h, slope_2)
+        if turns:
+            turn_2 = turning(row, y_2[0], v_2)
+            v_3 = moved_voltages(v_1, 0.5 * h, turn_2)
+        slope_3 = derivative(row, y_3, v_3, imposes_speed, acceleration)
+        y_4 = moved(y, h, slope_3)
+        if turns:
+            turn_3 = turning(row, y_3[0], v_3)
+            v_4 = moved_voltages(v_1, h, turn_3)
+        slope_4 = derivative(row, y_4, v_4, imposes_speed, acceleration)
+        y = moved(y, h / 6.0, moved(moved(moved(slope_1, 2.0, slope_2), 2.0, slope_3), 1.0, slope_4))
+        if turns:
+            turn_4 = turning(row, y_4[0], v_4)
+            v_1 = moved_voltages(
+                v_1, h / 6.0,
+                moved_voltages(moved_voltages(moved_voltages(turn_1, 2.0, turn_2), 2.0, turn_3), 1.0, turn_4),
+            )  # fmt: skip
+    state[_W], state[_E], state[_X], state[_X + 1], state[_X + 2], state[_X + 3] = y
+    state[_V], state[_V + 1], state[_V + 2], state[_V + 3] = v_1
 
 
 @jit
@@ -344,10 +384,9 @@ def turn_spin(x, y, spin, cos, sin):
 
 
 @jit
-def phase_currents(row, y, cos, sin, currents):
+def phase_currents(row, y, cos, sin, w):
     """Write the current out of each converter channel, A; ``cos`` and ``sin`` are those of epsilon."""
-    n = row.n
-    frame = currents[CHANNELS:]  # scratch behind the channels
+    n, frame, currents = row.n, w.frame, w.currents
     for i in range(STATES):
         frame[i] = 0.0
         for j in range(n):
@@ -439,7 +478,7 @@ def leg_commands(row, action, commands):
 
 
 @jit
-def advance(row, s, action, work):
+def advance(row, s, action, w):
     """Apply ``action`` (phase quantities) for one control period."""
     y = s.y
     imposes_speed = row.load != _POLY
@@ -457,17 +496,17 @@ def advance(row, s, action, work):
         frame_voltages(row, s.phase_voltage, cos, sin, y)
         integrate(row, y, row.tau, row.substeps, imposes_speed, acceleration)
     else:
-        switch(row, s, action, imposes_speed, acceleration, work)
+        switch(row, s, action, imposes_speed, acceleration, w)
     if imposes_speed:
         y[_W] = end_omega
     s.k += 1
 
 
 @jit
-def switch(row, s, action, imposes_speed, acceleration, work):
+def switch(row, s, action, imposes_speed, acceleration, w):
     """Apply ``action`` for one control period where switching states, currents or the supply matter."""
     y = s.y
-    currents, commands, first = work[3], work[4:10, 0:2], work[4:10, 2:4]
+    currents, commands, first = w.currents, w.commands, w.first
     leg_commands(row, action, commands)
     duration = row.tau
     drawn = 0.0
@@ -486,14 +525,14 @@ def switch(row, s, action, imposes_speed, acceleration, work):
                 s.legs[channel, leg] = int(commands[channel, leg])
         if waits:
             cos, sin = direction(row, y)
-            phase_currents(row, y, cos, sin, currents)
+            phase_currents(row, y, cos, sin, w)
             drawn = convert(row, first, currents, s.supply, s.phase_voltage) * row.interlocking_time
             frame_voltages(row, s.phase_voltage, cos, sin, y)
             substeps = max(1, math.ceil(row.substeps * row.interlocking_time / row.tau))
             integrate(row, y, row.interlocking_time, substeps, imposes_speed, acceleration)
             duration -= row.interlocking_time
     cos, sin = direction(row, y)
-    phase_currents(row, y, cos, sin, currents)
+    phase_currents(row, y, cos, sin, w)
     drawn += convert(row, commands, currents, s.supply, s.phase_voltage) * duration
     frame_voltages(row, s.phase_voltage, cos, sin, y)
     integrate(row, y, duration, row.substeps, imposes_speed, acceleration)
@@ -522,9 +561,9 @@ def flux_direction(y):
 
 
 @jit
-def fill_pool(row, s, y, work, pool):
+def fill_pool(row, s, y, w):
     """Write every signal of the drive, SI units."""
-    n = row.n
+    n, pool = row.n, w.pool
     pool[OMEGA] = y[_W]
     pool[TORQUE] = machine_torque(row, y)
     for i in range(n):
@@ -540,10 +579,9 @@ def fill_pool(row, s, y, work, pool):
         pool[EPSILON] = wrap(y[_E])
         cos, sin = direction(row, y)
         pool[COS_EPSILON], pool[SIN_EPSILON] = cos, sin
-        currents = work[3]
-        phase_currents(row, y, cos, sin, currents)
+        phase_currents(row, y, cos, sin, w)
         for i in range(row.channels):
-            pool[PHASE_CURRENT + i] = currents[i]
+            pool[PHASE_CURRENT + i] = w.currents[i]
         for i in range(STATES):
             pool[VOLTAGE + i] = y[_V + i]
         if row.is_flux_oriented:
@@ -644,7 +682,7 @@ def begin_sub_episode(row, s, r):
 
 
 @jit
-def shadow_step(row, s, work, pool):
+def shadow_step(row, s, w):
     """Advance the drive that a feasible reference follows, by random band-limited voltages within the constraints."""
     tau = row.tau
     for a in range(row.channels):
@@ -658,12 +696,12 @@ def shadow_step(row, s, work, pool):
             s.shadow_drive[a, 1] = row.drive_low[a] + (row.drive_high[a] - row.drive_low[a]) * target
         share = 1.0 - math.exp(-2.0 * math.pi * bandwidth * tau)
         s.shadow_drive[a, 0] += share * (s.shadow_drive[a, 1] - s.shadow_drive[a, 0])
-    before, y, voltage = work[10], s.shadow_y, work[11]
-    before[:_SIZE] = y
+    before, y, voltage, pool = w.before, s.shadow_y, w.voltage, w.pool
+    before[:] = y
     imposes_speed = row.load != _POLY
     for attempt in range(2):
         # At full drive first; if that leaves the constraints, with the voltage off; else the reference holds.
-        y[:] = before[:_SIZE]
+        y[:] = before
         strength = 1.0 - attempt
         for channel in range(row.channels):
             drive = strength * s.shadow_drive[channel, 0]
@@ -673,15 +711,15 @@ def shadow_step(row, s, work, pool):
         integrate(row, y, tau, row.substeps, imposes_speed, 0.0)
         if imposes_speed:
             y[_W] = s.y[_W]
-        fill_pool(row, s, y, work, pool)
+        fill_pool(row, s, y, w)
         _, level = violation(row, pool)
         inside = level <= 0.9
         for r in range(row.references):
             inside &= abs(pool[row.reference[r]]) <= row.reference_scale[r]
         if inside:
             return
-    y[:] = before[:_SIZE]
-    fill_pool(row, s, y, work, pool)
+    y[:] = before
+    fill_pool(row, s, y, w)
 
 
 @jit
@@ -731,10 +769,11 @@ def next_reference(row, s, r, shadow_value):
 
 
 @jit
-def next_references(row, s, work, pool):
-    """Advance all references; ``pool`` is overwritten when one of them is feasible."""
+def next_references(row, s, w):
+    """Advance all references; the pool is overwritten when one of them is feasible."""
+    pool = w.pool
     if row.is_feasible:
-        shadow_step(row, s, work, pool)
+        shadow_step(row, s, w)
     for r in range(row.references):
         next_reference(row, s, r, pool[row.reference[r]] * row.per_reference_scale[r])
 
@@ -743,26 +782,27 @@ def next_references(row, s, work, pool):
 
 
 @jit
-def observe(row, s, pool, observation, values):
-    """Write the normalised observation, and the SI signals and references for ``info``."""
+def observe(row, s, pool, observation, values, i):
+    """Write row ``i`` of the normalised observation, and of the SI signals and references for ``info``."""
+    # Whole arrays and an index: a view of a row would count references, which costs more than the row.
     n = row.signals
     for k in range(n):
         value = pool[row.signal[k]] * row.per_scale[k]
         if row.is_noisy:
             value += row.noise[k] * normal(s.rng)
-        observation[k] = min(max(value, row.low[k]), 1.0)
+        observation[i, k] = min(max(value, row.low[k]), 1.0)
     column = INFO + row.references + 2
     for k in range(row.reports):
-        values[column + k] = pool[row.report[k]]
+        values[i, column + k] = pool[row.report[k]]
     column += row.reports
     for r in range(row.references):
-        observation[n + r] = s.reference[r, _VALUE]
-        values[column + r] = s.reference[r, _VALUE] * row.reference_scale[r]
+        observation[i, n + r] = s.reference[r, _VALUE]
+        values[i, column + r] = s.reference[r, _VALUE] * row.reference_scale[r]
 
 
 @jit
-def to_phases(row, s, action, applied):
-    """Write an action given in the rotating frame as phase quantities, for the middle of the period it acts in."""
+def to_phases(row, s, actions, i, applied):
+    """Write action ``i``, given in the rotating frame as phase quantities for the middle of the period it acts in."""
     y = s.y
     delay = row.pole_pairs * y[_W] * row.tau * (row.dead_time + 0.5 * row.turns)
     if row.is_flux_oriented:
@@ -772,8 +812,8 @@ def to_phases(row, s, action, applied):
     else:
         first = -row.spin[0] * (y[_E] + delay)
         second = -row.spin[1] * (y[_E] + delay)
-    x_0, x_1 = turn_by(action[0], action[1], first)
-    x_2, x_3 = turn_by(action[2] if row.actions > 2 else 0.0, action[3] if row.actions > 3 else 0.0, second)
+    x_0, x_1 = turn_by(actions[i, 0], actions[i, 1], first)
+    x_2, x_3 = turn_by(actions[i, 2] if row.actions > 2 else 0.0, actions[i, 3] if row.actions > 3 else 0.0, second)
     for channel in range(row.channels):
         applied[channel] = (
             row.declarke[channel, 0] * x_0 + row.declarke[channel, 1] * x_1
@@ -783,15 +823,15 @@ def to_phases(row, s, action, applied):
 
 
 @jit
-def reset_row(row, s, work, pool, observation, values):
+def reset_row(row, s, w, observation, values, i):
     """Start an episode of one drive."""
     s.k = 0
-    for i in range(STATES + 2):
-        mean, deviation, low, high = row.initial[i, 0], row.initial[i, 1], row.initial[i, 2], row.initial[i, 3]
+    for c in range(STATES + 2):
+        mean, deviation, low, high = row.initial[c, 0], row.initial[c, 1], row.initial[c, 2], row.initial[c, 3]
         # One draw each, whatever the distribution.
         draw = uniform(s.rng) if deviation == 0.0 else normal(s.rng)
         value = low + (high - low) * draw if deviation == 0.0 else mean + deviation * draw
-        s.y[(_W, _E, _X, _X + 1, _X + 2, _X + 3)[i]] = min(max(value, low), high)
+        s.y[(_W, _E, _X, _X + 1, _X + 2, _X + 3)[c]] = min(max(value, low), high)
     if row.load == _CONST:
         s.y[_W] = row.load_omega
     elif row.load == _PROFILE:
@@ -813,78 +853,77 @@ def reset_row(row, s, work, pool, observation, values):
     for r in range(row.references):
         s.reference[r, :] = 0.0
         s.reference[r, _VALUE] = within(s.rng, row.reference_start[r])
-    next_references(row, s, work, pool)
-    fill_pool(row, s, s.y, work, pool)
-    observe(row, s, pool, observation, values)
+    next_references(row, s, w)
+    fill_pool(row, s, s.y, w)
+    observe(row, s, w.pool, observation, values, i)
 
 
 @jit
-def step_row(row, s, action, work, pool, observation, values):
+def step_row(row, s, actions, w, observation, values, i):
     """Take one step of one drive."""
     if row.is_dq_action:
-        phases = work[12]
-        to_phases(row, s, action, phases)
-        action = phases
-    if row.dead_time > 0:
-        # Ring of actions chosen but not yet applied.
-        slot = s.pending[s.k % row.dead_time]
-        for a in range(row.sources):
-            s.action[a], slot[a] = slot[a], action[a]
+        to_phases(row, s, actions, i, s.action)
     else:
         for a in range(row.sources):
-            s.action[a] = action[a]
-    advance(row, s, s.action, work)
+            s.action[a] = actions[i, a]
+    if row.dead_time > 0:
+        # Ring of actions chosen but not yet applied.
+        slot = s.k % row.dead_time
+        for a in range(row.sources):
+            s.action[a], s.pending[slot, a] = s.pending[slot, a], s.action[a]
+    advance(row, s, s.action, w)
     if row.observes_flux:
         observe_flux(row, s)
-    fill_pool(row, s, s.y, work, pool)
+    fill_pool(row, s, s.y, w)
 
+    pool = w.pool
     degree, level = violation(row, pool)
     reward = (1.0 - degree) * row.reward_bias
     for r in range(row.references):
         error = abs(pool[row.reference[r]] * row.per_reference_scale[r] - s.reference[r, _VALUE]) * row.per_span[r]
         power = row.power[r]
         cost = error if power == 1.0 else error**power
-        values[INFO + r] = -(1.0 - degree) * row.weight[r] * cost
-        reward += values[INFO + r]
-    values[INFO + row.references] = (1.0 - degree) * row.reward_bias
-    values[INFO + row.references + 1] = degree * row.violation_reward
-    values[REWARD] = reward + degree * row.violation_reward
-    values[TERMINATED] = 1.0 if level > 1.0 else 0.0
-    values[COST] = degree
+        values[i, INFO + r] = -(1.0 - degree) * row.weight[r] * cost
+        reward += values[i, INFO + r]
+    values[i, INFO + row.references] = (1.0 - degree) * row.reward_bias
+    values[i, INFO + row.references + 1] = degree * row.violation_reward
+    values[i, REWARD] = reward + degree * row.violation_reward
+    values[i, TERMINATED] = 1.0 if level > 1.0 else 0.0
+    values[i, COST] = degree
 
-    next_references(row, s, work, pool)
+    next_references(row, s, w)
     if row.is_feasible:
-        fill_pool(row, s, s.y, work, pool)  # the shadow used the pool
-    observe(row, s, pool, observation, values)
+        fill_pool(row, s, s.y, w)  # the shadow used the pool
+    observe(row, s, w.pool, observation, values, i)
 
 
 @jit
 def reset(states, rows, active, observation, values, action_mask):
     """Start an episode in every active row (see `core.Problem`)."""
-    work, pool = np.empty((13, 16)), np.zeros(POOL)
+    w = np.zeros(1, SCRATCH)[0]
     for i in range(states.shape[0]):
         if active[i]:
             row = rows[min(i, rows.shape[0] - 1)]
-            reset_row(row, states[i], work, pool, observation[i], values[i])
+            reset_row(row, states[i], w, observation, values, i)
 
 
 @jit
 def step(states, rows, actions, active, observation, values, action_mask):
     """Step every active row (see `core.Problem`)."""
-    work, pool = np.empty((13, 16)), np.zeros(POOL)
+    w = np.zeros(1, SCRATCH)[0]
     for i in range(states.shape[0]):
         if active[i]:
             row = rows[min(i, rows.shape[0] - 1)]
-            step_row(row, states[i], actions[i], work, pool, observation[i], values[i])
+            step_row(row, states[i], actions, w, observation, values, i)
 
 
 @jit
 def simulate(row, s, actions, states, torque):
     """Drive one machine by ``actions`` (K, A), without a task; write states (K+1, n+2) and torque (K+1,)."""
-    work, n = np.empty((13, 16)), row.n
+    w, n = np.zeros(1, SCRATCH)[0], row.n
     for k in range(actions.shape[0] + 1):
         if k > 0:
-            advance(row, s, actions[k - 1], work)
+            advance(row, s, actions[k - 1], w)
         states[k, 0] = s.y[_W]
         for i in range(n):
             states[k, 1 + i] = s.y[_X + i]
