@@ -167,8 +167,8 @@ class DDPG:
         torch.set_num_threads(1)
         torch.use_deterministic_algorithms(True)
         self.args = args = args or Args()
-        horizon: dict[str, Any] = {"max_episode_steps": args.episode_steps} if args.episode_steps else {}
-        self.envs = gymnasium.make_vec(env_id, args.num_envs, **(env_kwargs or {}), **horizon)
+        horizon = {"max_episode_steps": args.episode_steps} if args.episode_steps else {}
+        self.envs = gymnasium.make_vec(env_id, args.num_envs, **{**(env_kwargs or {}), **horizon})
         observation_space, action_space = self.envs.single_observation_space, self.envs.single_action_space
         if not (isinstance(action_space, spaces.Box) and action_space.is_bounded()):
             raise TypeError(f"DDPG needs a bounded Box of actions, but those of {env_id} are {action_space}.")

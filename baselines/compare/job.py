@@ -112,11 +112,18 @@ def describe(job: Job) -> dict[str, Any]:
     return {
         **dataclasses.asdict(job),
         "hash": job.hash,
-        "spec": json.loads(env.spec.to_json()) if env.spec else None,
+        "spec": _spec(env),
         "versions": {"python": platform.python_version(), **versions},
         "machine": {"system": platform.platform(), "cpu": _cpu(), "cores": os.cpu_count()},
         "commit": _commit(),
     }
+
+
+def _spec(env: gymnasium.Env[Any, Any]) -> Any:
+    try:
+        return json.loads(env.spec.to_json()) if env.spec else None
+    except ValueError:  # registered with a class or function instead of its name
+        return str(env.spec)
 
 
 def _cpu() -> str:
