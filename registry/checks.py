@@ -56,7 +56,7 @@ HEADINGS = (
 )
 
 
-class ContractError(AssertionError):
+class ContractError(gymnasium.error.Error):
     """An environment breaks a clause of the contract; the message says in one sentence which, and how."""
 
 

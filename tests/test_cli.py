@@ -77,6 +77,15 @@ def test_info_checks(tank):
     assert "   3  The class's docstring has the fixed headings, in order\n" in shown
 
 
+def test_info_checks_tell_what_is_broken(tank, plugin_folder, tmp_path):
+    row = {"id": "rlx/Loose-v0", "entry_point": "rlx_tank.env:TankEnv", "summary": "Without experts."}
+    family = {"name": "loose", "title": "Loose", "environments": (row,)}
+    distribution(tmp_path, "loose", f"FAMILY = {family!r}", loose="loose:FAMILY")
+    done = rlx_apart("info", "rlx/Loose-v0", "--check", path=f"{tmp_path}:{plugin_folder}")
+    assert done.returncode == 1 and "Without experts." in done.stdout
+    assert done.stderr.startswith("Error rlx/Loose-v0 breaks clause 2.6") and done.stderr.count("\n") == 1
+
+
 def test_scores_and_arguments_are_shown(tank, monkeypatch):
     score = {"feedforward": {"mean": -3.5, "source": "a paper"}}
     family = catalog.find(tank)
