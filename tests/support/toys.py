@@ -11,7 +11,7 @@ from gymnasium import spaces
 
 
 class Clock(gymnasium.Env[Any, Any]):
-    """Observes (episode, time) and earns the time. Even episodes terminate at 3; odd ones last, if anything ends them."""
+    """Observes (episode, time) and earns the time. Even episodes terminate at 3, odd ones never."""
 
     observation_space = spaces.Box(0.0, 1e6, (2,), np.float32)
     action_space = spaces.Box(-1.0, 3.0, (1,), np.float32)

@@ -1,0 +1,125 @@
+"""The statistics of a comparison against scipy's, and against sums done by hand."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from rlx.baselines.compare.statistics import (
+    bootstrap,
+    iqm,
+    iqm_band,
+    paired_difference,
+    probability_of_improvement,
+    stratified_iqm,
+)
+
+RANDOM = np.random.default_rng(20_210_830)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 7, 8, 10, 31])
+def test_iqm_is_the_trimmed_mean(n: int):
+    scores = RANDOM.standard_normal((n, 3))
+    assert iqm(scores) == pytest.approx(stats.trim_mean(scores.ravel(), 0.25))
+    np.testing.assert_allclose(iqm(scores, axis=0), stats.trim_mean(scores, 0.25, axis=0))
+    np.testing.assert_allclose(iqm(scores.T, axis=1), stats.trim_mean(scores, 0.25, axis=0))
+
+
+def test_iqm_by_hand():
+    assert iqm([100.0, 1.0, 2.0, 3.0, -50.0]) == 2.0
+    assert stratified_iqm([np.array([0.0, 9.0]), np.array([4.0, 6.0])]) == 5.0
+
+
+def test_probability_of_improvement_is_mann_whitney():
+    for n, m in ((1, 1), (5, 5), (4, 9)):
+        x, y = RANDOM.integers(0, 5, n).astype(float), RANDOM.integers(0, 5, m).astype(float)
+        expected = stats.mannwhitneyu(x, y).statistic / (n * m)
+        assert probability_of_improvement([x], [y]) == pytest.approx(expected)
+        assert probability_of_improvement([y], [x]) == pytest.approx(1.0 - expected)
+
+
+def test_probability_of_improvement_by_hand():
+    x, y = np.array([1.0, 2.0, 3.0]), np.array([2.0, 0.0])
+    assert probability_of_improvement([x], [y]) == pytest.approx((1 + 1.5 + 2) / 6)
+    assert probability_of_improvement([x, np.zeros(1)], [y, np.ones(1)]) == pytest.approx((4.5 / 6 + 0) / 2)
+
+
+def test_bootstrap_agrees_with_scipy():
+    sample = RANDOM.normal(10.0, 3.0, 12)
+    ours = bootstrap(stratified_iqm, [sample], resamples=20_000)
+    theirs = stats.bootstrap(
+        (sample,), lambda x, axis: stats.trim_mean(x, 0.25, axis=axis), method="percentile", n_resamples=20_000,
+        rng=np.random.default_rng(1),
+    ).confidence_interval  # fmt: skip
+    assert ours.value == pytest.approx(stats.trim_mean(sample, 0.25))
+    assert ours.low == pytest.approx(theirs.low, abs=0.1)
+    assert ours.high == pytest.approx(theirs.high, abs=0.1)
+
+
+def test_bootstrap_of_two_samples_agrees_with_scipy():
+    x, y = RANDOM.normal(0.5, 1.0, 10), RANDOM.normal(0.0, 1.0, 8)
+    ours = bootstrap(probability_of_improvement, [x], [y], resamples=10_000)
+    theirs = stats.bootstrap(
+        (x, y), lambda a, b: probability_of_improvement([a], [b]), method="percentile", vectorized=False,
+        n_resamples=10_000, rng=np.random.default_rng(1),
+    ).confidence_interval  # fmt: skip
+    assert ours.low == pytest.approx(theirs.low, abs=0.03)
+    assert ours.high == pytest.approx(theirs.high, abs=0.03)
+
+
+def test_bootstrap_of_every_possible_draw():
+    """With two runs there are four draws: 0 0, 0 1, 1 0, 1 1."""
+    ours = bootstrap(stratified_iqm, [np.array([0.0, 1.0])], resamples=4_000)
+    assert (ours.low, ours.high) == (0.0, 1.0)
+    narrow = bootstrap(stratified_iqm, [np.array([0.0, 1.0])], resamples=4_000, confidence=0.4)
+    assert (narrow.low, narrow.high) == (0.5, 0.5)
+
+
+def test_bootstrap_keeps_strata_apart():
+    """Runs of one task never stand in for runs of another."""
+    strata = [np.full(3, 1.0), np.full(4, 5.0)]
+    draws: list[float] = []
+
+    def keep_mean(strata: list[np.ndarray]) -> float:
+        draws.append(float(np.concatenate(strata).mean()))
+        return draws[-1]
+
+    bootstrap(keep_mean, strata, resamples=200)
+    assert set(draws) == {(3 * 1.0 + 4 * 5.0) / 7}
+
+
+def test_bootstrap_repeats_and_refuses():
+    sample = [RANDOM.standard_normal(6)]
+    assert bootstrap(stratified_iqm, sample, resamples=500) == bootstrap(stratified_iqm, sample, resamples=500)
+    with pytest.raises(ValueError, match="at least one run"):
+        bootstrap(stratified_iqm, [np.zeros(0)])
+
+
+def test_paired_difference_covers_the_truth():
+    """Two equal algorithms on episodes of very different difficulty: the interval holds 0 about 95 times in 100."""
+    random, covered = np.random.default_rng(5), 0
+    for seed in range(300):
+        difficulty = random.normal(0.0, 100.0, 15)
+        ours, theirs = (difficulty + random.normal(0, 1, (8, 1)) + random.normal(0, 1, (8, 15)) for _ in range(2))
+        estimate = paired_difference(ours, theirs, seed=seed, resamples=500)
+        assert estimate.high - estimate.low < 5.0  # the difficulty cancels
+        covered += estimate.low <= 0.0 <= estimate.high
+    assert 0.88 <= covered / 300 <= 1.0
+
+
+def test_paired_difference_by_hand():
+    ours, theirs = np.array([[1.0, 12.0]]), np.array([[0.0, 10.0]])
+    estimate = paired_difference(ours, theirs, resamples=4_000)
+    assert estimate == (1.5, 1.0, 2.0)  # one run each: only the episodes vary
+
+
+def test_band_of_curves():
+    curves = RANDOM.standard_normal((5, 7)).cumsum(axis=1)
+    middle, low, high = iqm_band(curves)
+    np.testing.assert_allclose(middle, stats.trim_mean(curves, 0.25, axis=0))
+    for k in range(7):
+        every = [stats.trim_mean(draw, 0.25) for draw in itertools.product(curves[:, k], repeat=5)]
+        np.testing.assert_allclose([low[k], high[k]], np.quantile(every, [0.025, 0.975]), atol=0.25)
