@@ -215,6 +215,17 @@ def test_missing_dependency_is_told_in_one_line(chatty):
         assert (done.returncode, done.stderr) == (1, expected)
 
 
+@pytest.mark.parametrize(("command", "module"), [("train", "torch"), ("compare", "torch"), ("report", "jinja2")])
+def test_missing_extra_names_the_pip_command(command, module, tmp_path):
+    arguments = [str(tmp_path)] if command == "report" else [ENV_ID, "--out", str(tmp_path), "--steps", "1"]
+    code = (
+        f"import sys; sys.modules[{module!r}] = None; sys.argv = ['rlx', {command!r}, *{arguments!r}]\n"
+        "from rlx.registry.cli import main; main()"
+    )
+    told = f"Error rlx {command} needs '{module}', which is not installed: pip install \"rlx[baselines]\"\n"
+    assert python(code, check=False).stderr == told
+
+
 def test_own_commands_cannot_be_replaced(monkeypatch):
     monkeypatch.setattr(cli, "plugins", lambda group: [Plugin("other", "list", "no_such_module:list")])
     assert ENV_ID in rlx_("list")
