@@ -233,3 +233,13 @@ def test_a_line_with_gaps_is_drawn_in_parts():
     canvas.line([(math.nan, 0), (0, 5), (10, 5), (math.nan, 5), (30, 5), (39, 5)], (0, 0, 0), 2)
     row = canvas.picture()[5, :, 0]
     assert row[5] < 100 and row[20] == 255 and row[34] < 100
+
+
+def test_measured_values_stand_beside_the_reference_they_were_judged_by():
+    env = ElectricMotorEnv(motor="pmsm", task="torque", render_mode="rgb_array", reward={"power": 1.0})
+    env.reset(seed=0)
+    for _ in range(20):
+        _, reward, _, _, info = env.step(np.array([0.1, -0.1, 0.0], np.float32))
+    error = abs(env._dashboard._now("torque") - env._dashboard._now("torque*"))
+    assert -error / (2 * env.drive.limits["torque"]) == pytest.approx(reward)
+    assert env._dashboard._now("torque") == info["signals"]["torque"]

@@ -76,6 +76,7 @@ class Dashboard:
         self._columns = {name: i for i, name in enumerate(("time", "reward", *drive.signals, *targets, *lanes))}
         self._history = History(len(self._columns), WINDOW)
         self._ranges: dict[str, tuple[float, float]] = {}
+        self._asked: Mapping[str, float] = {}  # what the signals should be at the end of this period
         self._parameters = drive.plant.parameters
         self._mtpa = np.empty((0, 2))
 
@@ -88,6 +89,7 @@ class Dashboard:
         assert isinstance(parameters, DriveParameters)
         self._history.clear()
         self._ranges.clear()
+        self._asked = {}
         self._parameters = parameters
         self._mtpa = maximum_torque_per_ampere(self.drive, parameters)
 
@@ -106,11 +108,12 @@ class Dashboard:
             action: (A,), what was chosen for this period; None at the beginning.
             reward: of this period; NaN at the beginning.
             signals: SI, as `info` has them.
-            reference: SI, as `info` has it.
+            reference: SI, as `info` has it: what the signals should be after the next period.
         """
+        asked, self._asked = self._asked or reference, reference
         levels = [math.nan if action is None else level(action) for level in self._lanes.values()]
         time = 1e3 * self.drive.plant.tau * step
-        self._history.append((time, reward, *signals.values(), *reference.values(), *levels))
+        self._history.append((time, reward, *signals.values(), *asked.values(), *levels))
 
     def look(self, row: np.void, state: np.void) -> None:
         """Note a state that no recorded step led to.
@@ -119,9 +122,9 @@ class Dashboard:
             row: packed parameters, a record of `kernels.ROW`.
             state: a record of `kernels.DRIVE`.
         """
-        pool = np.zeros(k.POOL)
-        k.fill_pool(row, state, state["y"], np.empty((13, 16)), pool)
-        signals = {name: float(pool[place]) for name, place in self.drive.signals.items()}
+        scratch = np.zeros(1, k.SCRATCH)[0]
+        k.fill_pool(row, state, state["y"], scratch)
+        signals = {name: float(scratch["pool"][place]) for name, place in self.drive.signals.items()}
         shares = zip(self.drive.references, state["reference"][:, 0].tolist(), strict=False)
         reference = {name: self.drive.limits[name] * share for name, share in shares}
         self.record(int(state["k"]), None, math.nan, signals, reference)
@@ -319,9 +322,10 @@ class Dashboard:
         axes = self._axes(box, self._range("reward", "reward"))
         axes.trace(self._of("time"), rewards, c.PURPLE)
         known = rewards[np.isfinite(rewards)]
+        mean = float(known.mean()) if len(known) else math.nan
+        decimals = min(max(4, 1 - math.floor(math.log10(abs(mean)))), 8) if abs(mean) > 0.0 else 4
         self._canvas.text(card.x + 14, card.y + 7, "Reward", c.INK)
-        mean = c.number(float(known.mean()) if len(known) else math.nan, 4)
-        self._canvas.text(card.right - 14, card.y + 7, f"mean {mean}", c.PURPLE, c.NORMAL, (1, 0))
+        self._canvas.text(card.right - 14, card.y + 7, f"mean {c.number(mean, decimals)}", c.PURPLE, c.NORMAL, (1, 0))
 
     # ------------------------------------------------------------------------------------------------- their tools
 
