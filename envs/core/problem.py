@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -37,8 +38,8 @@ class Problem:
     - ``observation``: (N, D) array of the observation space's dtype to fill, flat. A `spaces.Dict` is laid out in the
       order of its keys; where its leaves have several dtypes this is a tuple of arrays, one per dtype in order of
       appearance.
-    - ``values``: (N, V) float64 to fill: `REWARD`, `TERMINATED`, `COST`, `SUCCESS`, then the groups of ``info``. It
-      arrives zeroed.
+    - ``values``: (N, V) float64 to fill: `REWARD`, `TERMINATED`, `COST`, `SUCCESS`, then the groups of ``info``. Before
+      ``reset`` it is zero, so that only what an episode starts with need be filled.
     - ``action_mask``: (N, M) int8 to fill; M is 0 without ``action_mask_size``.
     """
 
@@ -60,7 +61,7 @@ class Problem:
     has_success: bool = False
     """Whether the task defines success; then ``info["success"]`` is reported at an episode's end."""
 
-    @property
+    @functools.cached_property
     def width(self) -> int:
         """The number of columns of ``values``."""
         return INFO + sum(map(len, self.info.values()))
@@ -88,8 +89,8 @@ class Observations:
         self.widths = [widths[dtype] for dtype in self.dtypes]
 
     def allocate(self, rows: int) -> tuple[NDArray[Any], ...]:
-        """Return zeroed buffers for ``rows`` environments, one per dtype."""
-        return tuple(np.zeros((rows, n), dtype) for n, dtype in zip(self.widths, self.dtypes, strict=True))
+        """Return buffers for ``rows`` environments, one per dtype."""
+        return tuple(np.empty((rows, n), dtype) for n, dtype in zip(self.widths, self.dtypes, strict=True))
 
     @staticmethod
     def argument(buffers: tuple[NDArray[Any], ...]) -> Any:

@@ -142,8 +142,10 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
                 "truncated}) first, or choose another autoreset_mode."
             )
         admitted = self._actions.read(actions, (self.num_envs,))
-        active = ~ended
+        active, any_ended = ~ended, bool(ended.any())
         self._allocate()
+        if any_ended:
+            self._values[ended] = 0.0
         self.problem.step(self._states, self._rows, admitted, active, *self._outputs())
         rewards = self._values[:, REWARD].copy()
         terminated = self._values[:, TERMINATED] != 0.0
@@ -160,7 +162,7 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
             endings |= self._final(done)
             self._allocate(keep=~done)
             self._restart(done)
-        elif self.autoreset_mode == AutoresetMode.NEXT_STEP and ended.any():
+        elif any_ended:
             self._restart(ended)
         self._done = done & (self.autoreset_mode != AutoresetMode.SAME_STEP)
         return self._observation(), rewards, terminated, truncated, self._info(None) | endings
@@ -209,6 +211,7 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         self._start_episodes(mask)
 
     def _start_episodes(self, mask: NDArray[np.bool_]) -> None:
+        self._values[mask] = 0.0
         self.problem.reset(self._states, self._rows, mask, *self._outputs())
         self._elapsed[mask] = 0
         self._returns[mask] = 0.0
@@ -218,8 +221,8 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         """Take fresh output arrays, so that those handed out before stay as they were; rows of ``keep`` carry over."""
         previous = (*self._buffers, self._values, self._mask) if keep is not None else ()
         self._buffers = self._observations.allocate(self.num_envs)
-        self._values = np.zeros((self.num_envs, self.problem.width))
-        self._mask = np.zeros((self.num_envs, self.problem.action_mask_size), np.int8)
+        self._values = np.empty((self.num_envs, self.problem.width))
+        self._mask = np.empty((self.num_envs, self.problem.action_mask_size), np.int8)
         for old, new in zip(previous, (*self._buffers, self._values, self._mask), strict=False):
             new[keep] = old[keep]
 

@@ -32,7 +32,7 @@ STATES, CHANNELS, REFERENCES, GENERATORS, CONSTRAINTS, KNOTS, SIGNALS, DELAY = 4
 
 #: Positions in the pool of signals, from which observations, references and constraints choose.
 OMEGA, TORQUE, PHASE_CURRENT, CURRENT, PHASE_VOLTAGE, VOLTAGE = 0, 1, 2, 8, 12, 18
-EPSILON, COS_EPSILON, SIN_EPSILON, SUPPLY, FLUX, FLUX_ANGLE, STATE, POOL = 22, 23, 24, 25, 28, 29, 30, 34
+EPSILON, COS_EPSILON, SIN_EPSILON, SUPPLY, FLUX, FLUX_ANGLE, POOL = 22, 23, 24, 25, 28, 29, 30
 
 # Positions in the vector that is integrated: speed, angle, electrical states, frame voltages.
 _W, _E, _X, _V, _SIZE = 0, 1, 2, 6, 10
@@ -567,10 +567,12 @@ def fill_pool(row, s, y, w):
     pool[OMEGA] = y[_W]
     pool[TORQUE] = machine_torque(row, y)
     for i in range(n):
-        pool[STATE + i] = y[_X + i]
-        pool[CURRENT + i] = 0.0
-        for j in range(n):
-            pool[CURRENT + i] += row.current[i, j] * y[_X + j]
+        pool[CURRENT + i] = y[_X + i]
+    if row.is_flux_oriented:  # the states are not all currents
+        for i in range(n):
+            pool[CURRENT + i] = 0.0
+            for j in range(n):
+                pool[CURRENT + i] += row.current[i, j] * y[_X + j]
     for i in range(row.channels):
         pool[PHASE_VOLTAGE + i] = s.phase_voltage[i]
     pool[SUPPLY] = s.supply[0]
@@ -785,10 +787,10 @@ def next_references(row, s, w):
 def observe(row, s, pool, observation, values, i):
     """Write row ``i`` of the normalised observation, and of the SI signals and references for ``info``."""
     # Whole arrays and an index: a view of a row would count references, which costs more than the row.
-    n = row.signals
+    n, is_noisy = row.signals, row.is_noisy
     for k in range(n):
         value = pool[row.signal[k]] * row.per_scale[k]
-        if row.is_noisy:
+        if is_noisy:
             value += row.noise[k] * normal(s.rng)
         observation[i, k] = min(max(value, row.low[k]), 1.0)
     column = INFO + row.references + 2
