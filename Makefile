@@ -1,7 +1,8 @@
 # make test     checks and tests, as CI runs them
 # make compare  trains DDPG beside the experts and writes a report
+# make docs     the pages, in docs/_build/html
 #
-# Both install rlx into .venv first; only the first call, or a change of the dependencies, takes that time.
+# All install rlx into .venv first; only the first call, or a change of the dependencies, takes that time.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-slow compare install reinstall clean
+.PHONY: help test test-slow compare docs install reinstall clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -34,12 +35,15 @@ compare: $(READY)
 	$(BIN)/rlx compare $(ENV) $(COMPARE) --out $(OUT)
 	$(BIN)/rlx report $(OUT)
 
+docs: $(READY)
+	$(BIN)/sphinx-build -W --keep-going docs docs/_build/html
+
 install: $(READY)
 
 # An editable install lives in build/dev as well; when that is gone, it is made again.
 $(READY): pyproject.toml constraints.txt registry/_hatch.py $(if $(wildcard build/dev/rlx/__init__.py),,reinstall)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -c constraints.txt -e ".[all,test]"
+	$(BIN)/pip install -c constraints.txt -e ".[all,docs,test]"
 	touch $(READY)
 
 reinstall:
