@@ -268,6 +268,7 @@ class Plant:
         self._pack_load(parameters, row)
         row["tau"] = self.tau
         row["substeps"] = self._substeps(machine, matrices, row)
+        row["h"] = self.tau / row["substeps"]
 
     def _pack_converter(self, row: NDArray[np.void]) -> None:
         converter, channel = self.converter, 0

@@ -131,6 +131,7 @@ ROW = np.dtype(
         # Time
         ("tau", _F8),
         ("substeps", _I8),
+        ("h", _F8),  # tau / substeps
         ("turns", _I8),  # 1: phase voltages are held during a period, 0: frame voltages are
         # Initial state of omega, epsilon, x: mean, deviation (0: uniform in the interval), interval
         ("initial", _F8, (STATES + 2, 4)),
@@ -300,35 +301,35 @@ def moved_voltages(v, h, slope):
 
 
 @jit
-def integrate(row, state, duration, substeps, imposes_speed, acceleration):
-    """Advance ``state`` (10,) by ``duration`` seconds with the classical Runge-Kutta method in equal sub-steps."""
-    h = duration / substeps
+def integrate(row, state, h, substeps, imposes_speed, acceleration):
+    """Advance ``state`` (10,) by ``substeps`` steps of ``h`` seconds of the classical Runge-Kutta method."""
+    half, sixth = 0.5 * h, h * (1.0 / 6.0)
     turns = row.turns != 0
     y = state[_W], state[_E], state[_X], state[_X + 1], state[_X + 2], state[_X + 3]
     v_1 = state[_V], state[_V + 1], state[_V + 2], state[_V + 3]
     v_2 = v_3 = v_4 = v_1
     for _ in range(substeps):
         slope_1 = derivative(row, y, v_1, imposes_speed, acceleration)
-        y_2 = moved(y, 0.5 * h, slope_1)
+        y_2 = moved(y, half, slope_1)
         if turns:
             turn_1 = turning(row, y[0], v_1)
-            v_2 = moved_voltages(v_1, 0.5 * h, turn_1)
+            v_2 = moved_voltages(v_1, half, turn_1)
         slope_2 = derivative(row, y_2, v_2, imposes_speed, acceleration)
-        y_3 = moved(y, 0.5 * h, slope_2)
+        y_3 = moved(y, half, slope_2)
         if turns:
             turn_2 = turning(row, y_2[0], v_2)
-            v_3 = moved_voltages(v_1, 0.5 * h, turn_2)
+            v_3 = moved_voltages(v_1, half, turn_2)
         slope_3 = derivative(row, y_3, v_3, imposes_speed, acceleration)
         y_4 = moved(y, h, slope_3)
         if turns:
             turn_3 = turning(row, y_3[0], v_3)
             v_4 = moved_voltages(v_1, h, turn_3)
         slope_4 = derivative(row, y_4, v_4, imposes_speed, acceleration)
-        y = moved(y, h / 6.0, moved(moved(moved(slope_1, 2.0, slope_2), 2.0, slope_3), 1.0, slope_4))
+        y = moved(y, sixth, moved(moved(moved(slope_1, 2.0, slope_2), 2.0, slope_3), 1.0, slope_4))
         if turns:
             turn_4 = turning(row, y_4[0], v_4)
             v_1 = moved_voltages(
-                v_1, h / 6.0,
+                v_1, sixth,
                 moved_voltages(moved_voltages(moved_voltages(turn_1, 2.0, turn_2), 2.0, turn_3), 1.0, turn_4),
             )  # fmt: skip
     state[_W], state[_E], state[_X], state[_X + 1], state[_X + 2], state[_X + 3] = y
@@ -494,7 +495,7 @@ def advance(row, s, action, w):
             s.phase_voltage[channel] = duty * s.supply[row.supply_of[channel]]
         cos, sin = direction(row, y)
         frame_voltages(row, s.phase_voltage, cos, sin, y)
-        integrate(row, y, row.tau, row.substeps, imposes_speed, acceleration)
+        integrate(row, y, row.h, row.substeps, imposes_speed, acceleration)
     else:
         switch(row, s, action, imposes_speed, acceleration, w)
     if imposes_speed:
@@ -529,13 +530,13 @@ def switch(row, s, action, imposes_speed, acceleration, w):
             drawn = convert(row, first, currents, s.supply, s.phase_voltage) * row.interlocking_time
             frame_voltages(row, s.phase_voltage, cos, sin, y)
             substeps = max(1, math.ceil(row.substeps * row.interlocking_time / row.tau))
-            integrate(row, y, row.interlocking_time, substeps, imposes_speed, acceleration)
+            integrate(row, y, row.interlocking_time / substeps, substeps, imposes_speed, acceleration)
             duration -= row.interlocking_time
     cos, sin = direction(row, y)
     phase_currents(row, y, cos, sin, w)
     drawn += convert(row, commands, currents, s.supply, s.phase_voltage) * duration
     frame_voltages(row, s.phase_voltage, cos, sin, y)
-    integrate(row, y, duration, row.substeps, imposes_speed, acceleration)
+    integrate(row, y, duration / row.substeps, row.substeps, imposes_speed, acceleration)
     if row.supply == _RC:
         # The capacitor's exact response to the mean current of the period.
         settled = row.supply_voltage - row.supply_r * drawn / row.tau
@@ -710,7 +711,7 @@ def shadow_step(row, s, w):
             voltage[channel] = (row.net_gain[channel] * drive + row.net_bias[channel]) * row.supply_voltage
         cos, sin = direction(row, y)
         frame_voltages(row, voltage, cos, sin, y)
-        integrate(row, y, tau, row.substeps, imposes_speed, 0.0)
+        integrate(row, y, row.h, row.substeps, imposes_speed, 0.0)
         if imposes_speed:
             y[_W] = s.y[_W]
         fill_pool(row, s, y, w)
