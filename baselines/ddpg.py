@@ -48,6 +48,8 @@ class Args:
     """Width of each hidden layer, of actor and critic alike."""
     activation: str = "relu"
     """Of the hidden layers: relu or tanh."""
+    input_scale: float = 1.0
+    """Observations are multiplied by it; more than 1 lets the networks tell small differences apart."""
     gamma: float = 0.99
     """Discount per decision."""
     reward_scale: float = 1.0
@@ -67,7 +69,7 @@ class Args:
     final_rate: float = 1.0
     """Learning rates fall linearly to this fraction of themselves."""
     saturation_penalty: float = 0.0
-    """Weight of the squared input of the actor's final tanh in its loss; keeps actions off the flat ends of tanh."""
+    """Weight in the actor's loss of how far inputs of its final tanh lie beyond 2, squared; tanh is flat there."""
     tau: float = 0.005
     """How far the target networks move towards the learned ones per update."""
     noise_start: float = 0.3
@@ -89,7 +91,7 @@ class Args:
             ("steps num_envs action_repeat batch_size replay_size", lambda v: v >= 1, "at least 1"),
             ("seed warmup update_ratio noise_start noise_end", lambda v: v >= 0, "at least 0"),
             ("episode_steps saturation_penalty", lambda v: v >= 0, "at least 0"),
-            ("actor_rate critic_rate reward_scale", lambda v: v > 0, "more than 0"),
+            ("actor_rate critic_rate reward_scale input_scale", lambda v: v > 0, "more than 0"),
             ("gamma final_rate", lambda v: 0 <= v <= 1, "between 0 and 1"),
             ("tau noise_fraction", lambda v: 0 < v <= 1, "more than 0 and at most 1"),
             ("noise_correlation", lambda v: 0 <= v < 1, "at least 0 and less than 1"),
@@ -206,6 +208,7 @@ class DDPG:
     def policy(self) -> MlpPolicy:
         """The actor as it is now, as a policy of its own."""
         arrays = [parameter.detach().numpy().copy() for parameter in self.actor]
+        arrays[0] *= self.args.input_scale
         layers = list(zip(arrays[::2], arrays[1::2], strict=True))
         return MlpPolicy(layers, self.args.activation, self.observation_shape, self.action_space)
 
@@ -237,7 +240,7 @@ class DDPG:
         live = ~self.ended  # an episode that is over has nothing to remember: its next step is the reset
         for _ in range(args.action_repeat):
             observation, rewards, terminations, truncations, _ = self.envs.step(scaled)
-            observation = observation.reshape(n, -1)
+            observation = self._scaled(observation)
             reward += np.where(live, rewards, 0.0)
             length += live
             next_observation[live] = observation[live]
@@ -264,8 +267,7 @@ class DDPG:
         # An autoregression of standard deviation 1, whatever the correlation.
         self.noise = args.noise_correlation * self.noise + (1.0 - args.noise_correlation**2) ** 0.5 * fresh
         with torch.no_grad():
-            observation = torch.from_numpy(self.observation.astype(np.float32, copy=False))
-            greedy = torch.tanh(forward(self.actor, observation, self.activation)).numpy()
+            greedy = torch.tanh(forward(self.actor, torch.from_numpy(self.observation), self.activation)).numpy()
         return np.clip(greedy + scale * self.noise, -1.0, 1.0)
 
     def _to_space(self, action: NDArray[np.float64]) -> NDArray[Any]:
@@ -273,14 +275,17 @@ class DDPG:
         scaled: NDArray[Any] = space.low + (action.reshape(-1, *space.shape) + 1.0) / 2.0 * (space.high - space.low)
         return np.clip(scaled, space.low, space.high).astype(space.dtype)  # type: ignore[no-any-return]
 
-    def _reset(self) -> NDArray[Any]:
+    def _reset(self) -> NDArray[np.float32]:
         """Start new episodes everywhere, from seeds that depend on the run's seed and the step alone."""
         first = self.args.seed * ROWS_PER_SEED
         if self.decisions > 0:  # as far from other runs' seeds as chance allows, and below those of evaluations
             first = int(np.random.default_rng((self.args.seed, 2, self.decisions)).integers(10**9, 2 * 10**9))
         observation, _ = self.envs.reset(seed=first)
         self.ended[:] = False
-        return np.asarray(observation).reshape(self.args.num_envs, -1)
+        return self._scaled(observation)
+
+    def _scaled(self, observation: NDArray[Any]) -> NDArray[np.float32]:
+        return observation.reshape(self.args.num_envs, -1).astype(np.float32) * np.float32(self.args.input_scale)
 
     # Learning
 
@@ -298,8 +303,8 @@ class DDPG:
 
         before_tanh = forward(self.actor, observation, self.activation)
         self.value = self._value(self.critic, observation, torch.tanh(before_tanh)).mean()
-        loss = args.saturation_penalty * before_tanh.square().mean() - self.value
-        _descend(loss, self.actor, self.actor_optimizer)
+        excess = (before_tanh.abs() - 2.0).clamp(min=0.0).square().mean()
+        _descend(args.saturation_penalty * excess - self.value, self.actor, self.actor_optimizer)
 
         with torch.no_grad():
             torch._foreach_lerp_(self.target_critic, self.critic, args.tau)

@@ -1,0 +1,293 @@
+"""`rlx compare` and `rlx train`: whole comparisons of a toy, with failures, interruptions and changed minds."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import toys
+from typer.testing import CliRunner
+
+from rlx.baselines.compare.files import Log, read_json, read_log, write_json
+from rlx.baselines.compare.manifest import Job, jobs_of, make_settings, write_manifest
+from rlx.baselines.compare.results import load_results, sentences
+from rlx.baselines.compare.run import is_done, job_folder
+from rlx.baselines.evaluation import FIRST_SEED, evaluate
+from rlx.baselines.policy import load_policy
+from rlx.registry.cli import app
+
+TOY = "toys:Toy/Reach-v0"
+TINY = ["--steps", "120", "--evaluations", "3", "--eval-episodes", "4"]
+SMALL = ["--set", "ddpg.hidden_sizes=[8]", "--set", "ddpg.warmup=20", "--set", "ddpg.batch_size=8"]
+
+
+@pytest.fixture(autouse=True)
+def toys_for_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(toys.__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(toys.__file__).parent))
+
+
+def rlx(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.output + (repr(result.exception) if result.exception else "")
+
+
+def compare(out: Path, *more: str) -> tuple[int, str]:
+    return rlx(
+        "compare", TOY, "--out", out, "--algos", "ddpg,random", "--seeds", "2", "--jobs", "2", *TINY, *SMALL, *more
+    )
+
+
+def test_a_failed_job_loses_no_other_and_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    out = tmp_path / "runs"
+    monkeypatch.setenv("TOY_BROKEN", "1")
+    code, text = compare(out)
+    assert code == 1
+    assert "ddpg-seed1" in text
+    assert "RuntimeError: the rail is bent" in text
+    assert "output.txt" in text
+    results = load_results(out)
+    assert {algo: len(runs) for algo, runs in results.runs.items()} == {"ddpg": 1, "random": 2}
+    assert [(job.algo, job.seed) for job in results.missing] == [("ddpg", 1)]
+
+    finished = {path: path.stat().st_mtime_ns for path in out.glob("jobs/*/done.json")}
+    assert len(finished) == 3
+    monkeypatch.delenv("TOY_BROKEN")
+    code, text = compare(out)
+    assert code == 0, text
+    assert "3 of 4 jobs are done already" in text
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+
+    results = load_results(out)
+    assert not results.missing
+    assert {algo: results.returns(algo).shape for algo in results.runs} == {"ddpg": (2, 4), "random": (2, 4)}
+    (first, second) = results.runs["ddpg"]
+    assert [row["step"] for row in first.log] == [0, 40, 80, 120]
+    assert [row["kind"] for row in first.log] == ["evaluation"] * 3 + ["final"]
+    final = first.final
+    assert final["lengths"] == [20] * 4
+    assert final["ends"] == ["truncated"] * 4
+    assert all(0.0 <= cost <= 1.0 for cost in final["costs"])
+    assert first.log != second.log
+    assert first.config["versions"]["gymnasium"]
+    assert first.config["args"]["gamma"] == 0.99
+    assert not np.array_equal(*results.returns("random"))  # each run of "random" draws its own lots
+
+    policy = load_policy(job_folder(out, first.job))
+    again = evaluate(lambda env: policy, TOY, {}, 4)
+    assert again.returns == final["returns"]
+
+    # The settings are part of the folder.
+    before = read_json(out / "manifest.json")
+    code, text = compare(out, "--steps", "240", "--set", "ddpg.gamma=0.5")
+    assert code != 0
+    assert "algos.ddpg.steps is 120 there and 240 here" in text
+    assert "algos.ddpg.gamma is 0.99 there and 0.5 here" in text
+    assert "--out" in text
+    assert read_json(out / "manifest.json") == before
+
+
+def test_train_is_one_job_and_leaves_a_policy(tmp_path: Path):
+    out = tmp_path / "trained"
+    small = [entry.removeprefix("ddpg.") for entry in SMALL]
+    code, text = rlx("train", TOY, "--out", out, "--seed", "3", *TINY, *small)
+    assert code == 0, text
+    assert load_policy(out).act(np.zeros(2)).shape == (1,)
+    assert [job.seed for job in jobs_of(load_results(out).settings)] == [3]
+    code, text = rlx("watch", "rlx/ElectricMotor-v0", "--policy", out / "policy.npz", "--out", tmp_path / "x.txt")
+    assert code == 2
+    assert ".gif" in text
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
+def test_stopped_and_continued(tmp_path: Path, stop: signal.Signals):
+    """Ctrl-C says how to go on; a kill leaves no process behind; the same command ends with the same result."""
+    rlx = str(Path(sys.executable).with_name("rlx"))
+    command = [
+        rlx,
+        "compare",
+        TOY,
+        "--algos=ddpg",
+        "--seeds=1",
+        "--steps=3000",
+        "--evaluations=50",
+        "--eval-episodes=2",
+    ]
+    command += [*SMALL, "--out"]
+    out = tmp_path / "runs"
+    process = subprocess.Popen([*command, str(out)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    log = None
+    while process.poll() is None and len(read_log(log) if log else []) < 4:
+        time.sleep(0.01)
+        log = next(out.glob("jobs/*/log.jsonl"), None)
+    process.send_signal(stop)
+    text, _ = process.communicate()
+    assert process.returncode == (130 if stop == signal.SIGINT else -signal.SIGKILL), text
+    assert log is not None
+    if stop == signal.SIGINT:
+        assert "0 of 1 jobs are done. To go on:" in text
+        assert f"rlx compare {TOY} --algos=ddpg" in text
+    for _ in range(100):  # an orphan notices within half a second
+        size = log.stat().st_size
+        time.sleep(0.7)
+        if log.stat().st_size == size:
+            break
+    assert 4 <= len(read_log(log)) < 51
+
+    assert subprocess.run([*command, str(out)], capture_output=True).returncode == 0
+    assert [row["step"] for row in read_log(log)] == [60 * k for k in range(51)]
+
+
+def test_only_one_at_a_time(tmp_path: Path):
+    import fcntl
+
+    settings = make_settings(TOY, {}, ["random"], {}, [0], None, 1, 1)
+    write_manifest(tmp_path, settings)
+    with (tmp_path / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        code, text = rlx(
+            "compare", TOY, "--algos=random", "--seeds=1", "--evaluations=1", "--eval-episodes=1", "--out", tmp_path
+        )
+    assert code != 0
+    assert "Another process is at work" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--algos", "ddpgg"], "There is no algorithm 'ddpgg' for toys:Toy/Reach-v0. There are: ddpg, random"),
+        (["--set", "ddpg.gama=1"], "Did you mean 'gamma'"),
+        (["--set", "gamma=1"], "ddpg.gamma"),
+        (["--set", "sac.gamma=1"], "There is no algorithm 'sac'"),
+        (["--seeds", "0"], "seeds = 0: at least 1"),
+        (["--steps", "0"], "steps = 0, but it must be at least 1"),
+        (["--env-kwargs", "{motor"], "is not JSON"),
+        (["--env-kwargs", "[1]"], "is not a JSON object"),
+    ],
+)
+def test_mistakes_are_told_before_anything_runs(tmp_path: Path, arguments: list[str], message: str):
+    code, text = rlx("compare", TOY, "--out", tmp_path / "runs", *arguments)
+    assert code != 0
+    assert message in " ".join(text.replace("│", " ").split())
+    assert not (tmp_path / "runs").exists()
+
+
+def test_show_args():
+    code, text = rlx("train", TOY, "--out", "unused", "--show-args", "--set", "gamma=0.5")
+    assert code == 0, text
+    assert "gamma" in text
+    assert "0.99" in text
+    assert not Path("unused").exists()
+
+
+# The parts
+
+
+def test_jobs_are_hashed_by_their_content():
+    def jobs(**more: object) -> list[Job]:
+        arguments = {"env_kwargs": {}, "values": {}, "steps": 100, "evaluations": 2, "episodes": 3, **more}
+        return jobs_of(make_settings(TOY, algos=["random", "ddpg"], seeds=[0, 1], **arguments))
+
+    assert [(job.algo, job.seed) for job in jobs()] == [("ddpg", 0), ("ddpg", 1), ("random", 0), ("random", 1)]
+    assert len({job.hash for job in jobs()}) == 4
+    assert [job.hash for job in jobs()] == [job.hash for job in jobs()]
+    for change in ({"env_kwargs": {"a": 1}}, {"values": {"ddpg": {"gamma": 0.5}}}, {"steps": 99}, {"episodes": 4}):
+        assert jobs(**change)[0].hash != jobs()[0].hash
+    assert jobs(steps=99)[2].hash == jobs()[2].hash  # an expert's result does not depend on training
+
+
+def test_experts_of_an_environment_are_known():
+    settings = make_settings("rlx/ElectricMotorPaper2019-v0", {}, [], {}, [0], 1000, 1, 1)
+    assert {"ddpg", "pi", "random"} <= set(settings.algos)
+    assert settings.algos["pi"] == {}
+
+
+def test_done_means_this_job(tmp_path: Path):
+    job = jobs_of(make_settings(TOY, {}, ["random"], {}, [0], None, 1, 1))[0]
+    job_folder(tmp_path, job).mkdir(parents=True)
+    assert not is_done(tmp_path, job)
+    write_json(job_folder(tmp_path, job) / "done.json", {"hash": "of another"})
+    assert not is_done(tmp_path, job)
+    write_json(job_folder(tmp_path, job) / "done.json", {"hash": job.hash})
+    assert is_done(tmp_path, job)
+
+
+def test_a_log_forgets_what_was_not_finished(tmp_path: Path):
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b'{"a": 1}\n{"a": 2}\n{"a"')
+    log = Log(path)
+    log.append({"a": 3})
+    log.close()
+    assert [row["a"] for row in read_log(path)] == [1, 2, 3]
+    assert path.read_bytes() == b'{"a": 1}\n{"a": 2}\n{"a": 3}\n'
+
+
+def test_evaluation_plays_the_same_episodes_one_by_one_and_together():
+    class Constant:
+        def __init__(self, is_batched: bool) -> None:
+            self.is_batched = is_batched
+
+        def reset(self) -> None: ...
+
+        def act(self, observation: np.ndarray, info: object) -> np.ndarray:
+            return np.full((*observation.shape[:-1], 1), 0.3, np.float32)
+
+    for env_id, kwargs in ((TOY, {}), ("rlx/ElectricMotorPaper2019-v0", {"max_episode_steps": 300})):
+        alone = evaluate(lambda env: Constant(False), env_id, kwargs, 5)
+        together = evaluate(lambda env: Constant(True), env_id, kwargs, 5)
+        assert alone == together
+        assert len(set(alone.returns)) == 5
+    assert FIRST_SEED + 1000 < 2**31
+
+
+def test_evaluation_reports_terminations():
+    class Zero:
+        is_batched = True
+
+        def reset(self) -> None: ...
+
+        def act(self, observation: np.ndarray, info: object) -> np.ndarray:
+            return np.zeros((len(observation), 1), np.float32)
+
+    played = evaluate(lambda env: Zero(), "toys:Toy/Clock-v0", {}, 3)
+    assert (played.ends, played.lengths, played.returns) == (["terminated"] * 3, [3] * 3, [6.0] * 3)
+
+
+def test_sentences_follow_the_numbers(tmp_path: Path):
+    """The same comparison with the learner ahead, behind, and neither."""
+    settings = make_settings(TOY, {}, ["ddpg", "random"], {}, [0, 1, 2], 100, 1, 2)
+    jobs = write_manifest(tmp_path, settings)
+
+    def say(learner: list[list[float]]) -> str:
+        for job in jobs:
+            home = job_folder(tmp_path, job)
+            home.mkdir(parents=True, exist_ok=True)
+            returns = learner[job.seed] if job.learns else [10.0, 20.0]
+            row = {"kind": "final", "step": 100, "returns": returns, "lengths": [5, 5], "ends": ["truncated"] * 2,
+                   "costs": [0.0, 0.0]}  # fmt: skip
+            (home / "log.jsonl").write_text(json.dumps(row) + "\n")
+            write_json(home / "done.json", {"hash": job.hash, "cpu_seconds": 1.0})
+            write_json(home / "config.json", {})
+        (sentence,) = sentences(load_results(tmp_path))
+        return sentence
+
+    assert say([[8.0, 18.0], [7.0, 17.0], [8.0, 18.0]]).startswith("random is ahead of ddpg by 2.33 return per episode")
+    assert say([[13.0, 23.0]] * 3).startswith(
+        "ddpg is ahead of random by 3.00 return per episode (95 % interval 3.00 to 3.00); that is 20 % of"
+    )
+    assert say([[13.0, 16.0], [6.0, 25.0], [10.0, 20.0]]).startswith("ddpg and random cannot be told apart")
+
+
+def test_help_is_quick():
+    """Help loads neither torch nor matplotlib."""
+    code = (
+        "import sys, rlx.baselines.commands; print(*(m for m in ('torch', 'matplotlib', 'jinja2') if m in sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == []

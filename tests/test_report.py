@@ -1,0 +1,175 @@
+"""`rlx report` and `rlx watch`: what they write."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from rlx.baselines.compare.files import write_json
+from rlx.baselines.compare.manifest import Settings, make_settings, write_manifest
+from rlx.baselines.compare.results import HEADINGS, load_results, number, rows
+from rlx.baselines.compare.run import job_folder
+from rlx.baselines.policy import MlpPolicy
+from rlx.registry.cli import app
+
+ENV = "rlx/ElectricMotorPaper2019-v0"
+
+
+def fake(folder: Path, settings: Settings, missing: tuple[str, int] | None = None) -> None:
+    """Write what jobs would have written: DDPG climbs to 9500, PI scores 9800, random 7000."""
+    random = np.random.default_rng(0)
+    hardness = random.exponential(100.0, settings.episodes)
+    for job in write_manifest(folder, settings):
+        if (job.algo, job.seed) == missing:
+            continue
+        home = job_folder(folder, job)
+        home.mkdir(parents=True)
+        level = {"ddpg": 9600.0, "pi": 9900.0, "random": 7000.0}[job.algo]
+        log = []
+        for point in range(settings.evaluations + 1) if job.learns else [settings.evaluations]:
+            share = point / settings.evaluations
+            returns = 7000.0 + (level - 7000.0) * share**0.3 - hardness
+            if job.algo != "pi":
+                returns = returns + random.normal(0.0, 30.0) + random.normal(0.0, 20.0, settings.episodes)
+            ends = ["truncated"] * (settings.episodes - 1) + ["terminated" if job.learns else "truncated"]
+            log.append({"kind": "final" if share == 1 else "evaluation", "step": 1000 * point if job.learns else 0,
+                        "returns": returns.tolist(), "lengths": [10_000] * settings.episodes, "ends": ends,
+                        "costs": [0.001] * settings.episodes})  # fmt: skip
+        from json import dumps
+
+        (home / "log.jsonl").write_text("".join(dumps(row) + "\n" for row in log))
+        write_json(home / "done.json", {"hash": job.hash, "cpu_seconds": 100.0})
+        write_json(home / "config.json", {"versions": {"torch": "2"}, "machine": {"cpu": "a"}, "commit": "abc"})
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    fake(folder, make_settings(ENV, {}, ["ddpg", "pi", "random"], {}, [0, 1, 2, 3, 4], 20_000, 20, 20))
+    result = CliRunner().invoke(app, ["report", str(folder)])
+    assert result.exit_code == 0, result.output
+    assert str(folder / "report" / "index.html") in result.output.replace("\n", "")
+    return folder / "report"
+
+
+def test_the_page_needs_nothing_else(report: Path):
+    page = (report / "index.html").read_text()
+    assert page.count("data:image/png;base64,") == 3
+    sources = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"')]{0,30})""", page)
+    assert all(source.startswith("data:") for source in sources)
+    assert "<script" not in page
+    assert "{{" not in page
+    assert len(page) < 2_000_000
+
+
+def test_the_page_says_what_was_found_and_how(report: Path):
+    page = (report / "index.html").read_text()
+    assert re.search(r"pi is ahead of ddpg by \d+\.\d return per episode \(95 % interval", page)
+    assert re.search(r"ddpg is ahead of random by \d+\.\d return", page)
+    assert "5 runs of each algorithm" in page
+    assert "no best checkpoint was picked" in page
+    assert "gamma = " in page
+    assert "95/100" in page  # the learner failed in one episode of each run
+    assert "Speed control of a series DC motor" in page
+
+
+def test_pictures_are_drawn(report: Path):
+    for name in ("curves", "returns", "episodes"):
+        picture = np.asarray(Image.open(report / f"{name}.png").convert("RGB"))
+        assert picture.shape[1] > 1000
+        assert (picture != 255).any(axis=2).mean() > 0.01
+
+
+def test_csv_holds_every_episode(report: Path):
+    with (report / "results.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert len(table) == 5 * 21 * 20 + 2 * 5 * 20
+    final = [float(row["return"]) for row in table if row["algorithm"] == "pi"]
+    results = load_results(report.parent)
+    np.testing.assert_allclose(np.sort(final), np.sort(results.returns("pi").ravel()))
+    assert {row["end"] for row in table} == {"truncated", "terminated"}
+    assert float(table[0]["mean_reward"]) == pytest.approx(float(table[0]["return"]) / 10_000)
+
+
+def test_markdown_holds_the_table(report: Path):
+    text = (report / "results.md").read_text()
+    assert f"| {' | '.join(HEADINGS)} |" in text
+    for algo in ("ddpg", "pi", "random"):
+        assert f"| {algo} | 5 |" in text
+
+
+def test_numbers_in_the_table_are_those_of_the_logs(report: Path):
+    results = load_results(report.parent)
+    pi = dict(zip(HEADINGS, rows(results)[1], strict=True))
+    returns = results.returns("pi")
+    assert pi["Mean"] == f"{returns.mean():.1f}"
+    assert pi["Median"] == f"{np.median(returns):.1f}"
+    assert pi["Completed"] == "100/100"
+    assert pi["Mean cost"] == "0.00100"
+    assert pi["Steps"] == "–"
+
+
+def test_a_report_of_what_there_is(tmp_path: Path):
+    """Two seeds, one of them missing, and no expert."""
+    fake(tmp_path, make_settings(ENV, {}, ["ddpg"], {}, [0, 1], 20_000, 4, 3), missing=("ddpg", 1))
+    result = CliRunner().invoke(app, ["report", str(tmp_path), "--out", str(tmp_path / "elsewhere")])
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "elsewhere" / "index.html").read_text()
+    assert "Not included, since failed or unfinished: ddpg with seed 1." in page
+    assert "Fewer than 5 runs" in page
+
+
+@pytest.mark.parametrize("algos", [["pi"], ["pi", "random"]])
+def test_a_report_without_a_learner(tmp_path: Path, algos: list[str]):
+    fake(tmp_path, make_settings(ENV, {}, algos, {}, [0], None, 4, 3))
+    result = CliRunner().invoke(app, ["report", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+
+
+def test_no_comparison_there(tmp_path: Path):
+    result = CliRunner().invoke(app, ["report", str(tmp_path)])
+    assert "holds no comparison" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (9812.53, "9812.5"),
+        (-1081.04, "-1081.0"),
+        (1234567.8, "1,234,567.8"),
+        (0.0, "0"),
+        (0.00123, "0.00123"),
+        (2.5, "2.50"),
+    ],
+)
+def test_numbers_for_people(value: float, text: str):
+    assert number(value) == text
+
+
+def test_watching_an_expert_and_a_policy(tmp_path: Path):
+    arguments = ["watch", "rlx/ElectricMotor-v0", "--steps", "100", "--every", "50"]
+    result = CliRunner().invoke(app, [*arguments, "--policy", "pi", "--out", str(tmp_path / "pi.gif")])
+    assert result.exit_code == 0, result.output
+    with Image.open(tmp_path / "pi.gif") as picture:
+        assert picture.n_frames == 2  # type: ignore[attr-defined]
+    import gymnasium
+
+    env = gymnasium.make("rlx/ElectricMotor-v0")
+    inputs = env.observation_space.shape[0]  # type: ignore[index]
+    layers = [(np.zeros((inputs, 1), np.float32), np.zeros(1, np.float32))]
+    MlpPolicy(layers, "relu", (inputs,), env.action_space).save(tmp_path / "policy.npz")  # type: ignore[arg-type]
+    result = CliRunner().invoke(app, [*arguments, "--policy", str(tmp_path), "--out", str(tmp_path / "end.png")])
+    assert result.exit_code == 0, result.output
+    assert "Return" in result.output
+    assert Image.open(tmp_path / "end.png").size[0] > 100
+
+
+def test_watching_nobody():
+    result = CliRunner().invoke(app, ["watch", "rlx/ElectricMotor-v0", "--policy", "pid", "--out", "x.png"])
+    assert "There are: pi, random" in str(result.exception)
