@@ -56,6 +56,8 @@ def test_every_drive_is_drawn(motor, task):
         {"motor": "extex_dc", "converter": {"type": "continuous", "bridges": ["2qc", "1qc"], "dead_time": 2}},
         {"motor": "shunt_dc", "constraints": [{"signals": {"i_a": 100.0, "omega": 50.0}, "order": 1.0, "soft": 0.2}]},
         {"limits": {"i": 1e-3}, "task": "current"},
+        {"motor": "pmsm", "params": {"r_s": 0.0}, "load": {"type": "const", "omega": 0.0}},
+        {"motor": "pmsm", "params": {"r_s": 1e-9}, "load": {"type": "const", "omega": 0.0}},
     ],
 )  # fmt: skip
 def test_what_a_user_may_ask_for_is_drawn(kwargs):

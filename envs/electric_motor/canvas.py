@@ -32,6 +32,7 @@ SMALL, NORMAL, LARGE = 13, 15, 21
 
 _SUBSCRIPT = re.compile(r"_\{(.*?)\}")
 _OVERSAMPLING = 2  # everything is drawn this much larger and scaled down: smooth lines of any width, and smooth text
+_FAR = 1e6  # pixels: where points beyond are drawn, so that they fit into pygame's integers
 
 
 def pale(color: Color, share: float) -> Color:
@@ -128,7 +129,7 @@ class Canvas:
 
     def line(self, points: ArrayLike, color: Color, width: float = 1.0) -> None:
         """Draw a polyline through ``points`` (n, 2); those that are not finite leave gaps."""
-        scaled = np.asarray(points, np.float64) * _OVERSAMPLING
+        scaled = np.clip(np.asarray(points, np.float64) * _OVERSAMPLING, -_FAR, _FAR)
         known = np.isfinite(scaled).all(axis=1)
         parts = [scaled] if known.all() else np.split(scaled, np.flatnonzero(~known))
         for part in parts:
@@ -138,7 +139,7 @@ class Canvas:
 
     def dot(self, point: ArrayLike, color: Color, radius: float, edge: Color | None = None) -> None:
         """Draw a disc, with an edge of one pixel."""
-        center = np.asarray(point, np.float64) * _OVERSAMPLING
+        center = np.clip(np.asarray(point, np.float64) * _OVERSAMPLING, -_FAR, _FAR)
         if not np.isfinite(center).all():
             return
         if edge is not None:

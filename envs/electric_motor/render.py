@@ -125,7 +125,7 @@ class Dashboard:
         scratch = np.zeros(1, k.SCRATCH)[0]
         k.fill_pool(row, state, state["y"], scratch)
         signals = {name: float(scratch["pool"][place]) for name, place in self.drive.signals.items()}
-        shares = zip(self.drive.references, state["reference"][:, 0].tolist(), strict=False)
+        shares = zip(self.drive.references, state["reference"][:, 0].tolist(), strict=False)  # 0: its value
         reference = {name: self.drive.limits[name] * share for name, share in shares}
         self.record(int(state["k"]), None, math.nan, signals, reference)
 
@@ -219,7 +219,8 @@ class Dashboard:
         names = tuple(f"action {lane}" for lane in self._lanes)
         for name, color in zip(names, c.SERIES, strict=False):
             axes.trace(self._of("time"), self._of(name), color, steps=True)
-        self._title(box, "Voltage commands" if plant.action_frame == "dq" else "Duty cycles")
+        title = "Voltage commands" if plant.action_frame == "dq" else "Duty cycles" if self._lanes else "No actions"
+        self._title(box, title)
         lanes = zip(self._lanes, names, c.SERIES, strict=False)
         self._legend(box, {_symbol(lane): (name, color) for lane, name, color in lanes}, decimals=2)
 
@@ -283,7 +284,7 @@ class Dashboard:
             omega = np.linspace(*axes.x_range, 101)
             axes.trace(omega, np.sign(omega) * load.a + load.b * omega + load.c * omega * np.abs(omega), c.MUTED)
             legend["load"] = c.MUTED
-        for name in set(names) & set(drive.references):
+        for name in (name for name in names if name in drive.references):
             value = (self._now(_starred(name)),) * 2
             axes.trace(*((value, axes.y_range) if name == "omega" else (axes.x_range, value)), c.ORANGE)
             legend["reference"] = c.ORANGE
@@ -411,12 +412,13 @@ class Dashboard:
         if plant.kind.is_flux_oriented or plant.converter.kind == "none":
             return np.empty((0, 2))
         machine, omega = plant.kind.machine(self._parameters.motor), self._now("omega")
-        n = len(machine.resistance)
         voltage = self._now("u_sup") / math.sqrt(3.0) * np.stack([np.cos(angles), np.sin(angles)])
         # Steady state: u = R i + omega (G i + e).
         impedance = np.diag(machine.resistance) + omega * machine.motional
+        if abs(np.linalg.det(impedance[:2, :2])) < 1e-12:  # no resistance, standing still: any current
+            return np.empty((0, 2))
         others = [self._now(name) for name in plant.kind.states[2:]]
-        induced = impedance[:2, 2:n] @ np.array(others) + omega * machine.permanent[:2]
+        induced = impedance[:2, 2:] @ np.array(others) + omega * machine.permanent[:2]
         return np.linalg.solve(impedance[:2, :2], voltage - induced[:, None]).T
 
 
