@@ -38,6 +38,7 @@ class Actions:
     def __init__(self, space: spaces.Space[Any], rows: int) -> None:
         """Prepare buffers for ``rows`` environments with action space ``space``."""
         self.space, self.rows = space, rows
+        self.shape: tuple[int, ...]
         if isinstance(space, spaces.Box) and len(space.shape) == 1:
             low, high, self.shape = space.low, space.high, space.shape
         elif isinstance(space, spaces.Discrete) and space.start == 0:
@@ -52,7 +53,7 @@ class Actions:
         self.values = np.zeros((rows, self._bounds.shape[1]))
         self._admit = bound(_admit, self.values, self._bounds, self.is_box)
         # The same numbers in the shapes that callers use.
-        self._shaped = {(rows,): self.values.reshape(rows, *self.shape)}
+        self._shaped: dict[tuple[int, ...], NDArray[np.float64]] = {(rows,): self.values.reshape(rows, *self.shape)}
         if rows == 1:
             self._shaped[()] = self.values.reshape(self.shape)
 

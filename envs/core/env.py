@@ -176,7 +176,7 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         """Draw the current state, uint8 of shape (height, width, 3). A family overrides this."""
         raise NotImplementedError(f"{type(self).__name__} cannot be drawn.")
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """Return the picture (``"rgb_array"``), or show it in a window (``"human"``)."""
         if self.render_mode is None:
             gymnasium.logger.warn("render() without a render_mode: pass render_mode='rgb_array' to gymnasium.make.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 
@@ -23,8 +23,8 @@ def jit(function: Function) -> Function:
     Returns:
         The compiled function, called like the original. The original stays reachable as ``.py_func``.
     """
-    compiled: Function = numba.njit(cache=True, error_model="numpy")(function)
-    return compiled
+    compiled: Any = numba.njit(cache=True, error_model="numpy")(function)
+    return cast(Function, compiled)
 
 
 def bound(kernel: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:

@@ -87,7 +87,7 @@ class Parameters:
 
     def context_space(self) -> spaces.Dict:
         """Return the space of contexts: per dotted name a float64 `Box` of shape () with finite bounds."""
-        boxes = {}
+        boxes: dict[str, spaces.Space[Any]] = {}
         for name, value, meta in self._quantities():
             if meta["varies"]:
                 ends = [value * factor for factor in meta["spread"]] if value else [meta["low"], meta["high"]]
@@ -118,8 +118,8 @@ class Parameters:
             assert isinstance(box, spaces.Box)
             if not box.low <= values[name] <= box.high:
                 raise ValueError(
-                    f"The context value {name} = {values[name]!r} is outside [{box.low:g}, {box.high:g}]. A wider change "
-                    "is another environment: pass it to gymnasium.make."
+                    f"The context value {name} = {values[name]!r} is outside [{box.low:g}, {box.high:g}]. A wider "
+                    "change is another environment: pass it to gymnasium.make."
                 )
         return self._replaced(values)
 

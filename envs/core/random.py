@@ -26,16 +26,16 @@ def new_stream(generator: np.random.Generator) -> Stream:
 
 
 @jit
-def philox(key: int, counter: int, counter_high: int) -> tuple[int, int]:
+def philox(key: np.uint64, counter: np.uint64, counter_high: np.uint64) -> tuple[np.uint64, np.uint64]:
     """Encrypt a 128-bit counter with a 64-bit key, in seven rounds.
 
     Args:
-        key: the key, uint64.
-        counter: the low half of the counter, uint64.
-        counter_high: the high half, uint64; zero in a stream.
+        key: the key.
+        counter: the low half of the counter.
+        counter_high: the high half; zero in a stream.
 
     Returns:
-        Two uint64, the four 32-bit words in the authors' order, low word first.
+        The four 32-bit words in the authors' order, low word first.
     """
     mask = np.uint64(0xFFFFFFFF)
     half = np.uint64(32)

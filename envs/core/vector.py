@@ -70,6 +70,9 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         self._named = info_reader(problem)
         self._states = np.zeros(num_envs, problem.state_dtype)
         self._rows = np.array([problem.pack(problem.parameters)])
+        self._buffers: tuple[NDArray[Any], ...]
+        self._values: NDArray[np.float64]
+        self._mask: NDArray[np.int8]
         self._allocate()
         self._is_seeded = False
         self._is_reset = False
@@ -103,7 +106,7 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
             raise ResetNeeded("The first reset starts every row: leave 'reset_mask' out.")
         self._set_parameters(parameters)
         super().reset(seed=seeds[0])
-        for i in np.flatnonzero(mask):
+        for i in np.flatnonzero(mask).tolist():
             if seeds[i] is not None:
                 self._states["rng"][i] = new_stream(np_random(seeds[i])[0])
             elif not self._is_seeded:
@@ -191,7 +194,7 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         self._done = state.bookkeeping["done"].copy()
         self._is_seeded = self._is_reset = True
 
-    def render(self) -> tuple[NDArray[np.uint8] | None, ...]:
+    def render(self) -> tuple[Any, ...]:
         """Return every row's picture."""
         pictures = []
         for i in range(self.num_envs):
@@ -253,8 +256,8 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
     def _final(self, done: NDArray[np.bool_]) -> dict[str, Any]:
         """Return what Gymnasium's SAME_STEP promises about the rows that are about to be reset."""
         observations = np.full(self.num_envs, None, object)
-        for i in np.flatnonzero(done):
-            observations[i] = copied(self._observations.views(self._buffers, int(i)))
+        for i in np.flatnonzero(done).tolist():
+            observations[i] = copied(self._observations.views(self._buffers, i))
         final_info = self._info(None)
         final_info |= {f"_{key}": done for key in tuple(final_info)}
         return {"final_obs": observations, "_final_obs": done, "final_info": final_info, "_final_info": done}

@@ -26,7 +26,9 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def _environment(name: str, summary: str, tags: tuple[str, ...], experts: tuple[str, ...], **fields: Any) -> dict[str, Any]:
+def _environment(
+    name: str, summary: str, tags: tuple[str, ...], experts: tuple[str, ...], **fields: Any
+) -> dict[str, Any]:
     return {
         "id": f"rlx/ElectricMotor{name}-v0",
         "entry_point": f"{__name__}.env:ElectricMotorEnv",

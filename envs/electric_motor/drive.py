@@ -16,7 +16,7 @@ from ..core import Parameters, Problem
 from . import kernels as k
 from . import params as p
 from .generator import Reference, References, pack_references, read_references
-from .motors import MOTORS, Machine, MotorKind, check_physical, equations
+from .motors import MOTORS, Machine, Matrix, MotorKind, check_physical, equations
 from .rewards import Constraint, Reward, read_constraints, read_reward
 
 TASKS = ("current", "torque", "speed")
@@ -94,9 +94,8 @@ def one_of(what: str, value: Any, allowed: Iterable[str]) -> Any:
     names = tuple(allowed)
     if value not in names:
         close = difflib.get_close_matches(str(value), names, n=1)
-        raise ValueError(
-            f"{what} = {value!r} is unknown.{f' Did you mean {close[0]!r}?' if close else ''} Allowed: {', '.join(names)}."
-        )
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"{what} = {value!r} is unknown.{hint} Allowed: {', '.join(names)}.")
     return value
 
 
@@ -328,7 +327,7 @@ class Plant:
             row["load_omega"], row["load_sigma"], row["load_theta"] = load.mean, load.sigma, load.theta
             row["load_range"] = load.low, load.high
 
-    def _substeps(self, machine: Machine, matrices: Mapping[str, NDArray[np.float64]], row: NDArray[np.void]) -> int:
+    def _substeps(self, machine: Machine, matrices: Mapping[str, Matrix], row: NDArray[np.void]) -> int:
         """Choose Runge-Kutta steps per period so that h times the fastest rate stays below 0.065.
 
         The relative error of the method is then about 0.065^4 / 120 = 1.5e-7. The rates are the eigenvalues of the
@@ -423,7 +422,7 @@ class Drive:
         """Return the drive as a problem for `core`."""
         low = np.array([self.low(name) for name in self.observed], np.float32)
         lowest = np.array([self.low(name) for name in self.references], np.float32)
-        parts = {
+        parts: dict[str, spaces.Space[Any]] = {
             "measurement": spaces.Box(low, 1.0, low.shape, np.float32),
             "reference": spaces.Box(lowest, 1.0, lowest.shape, np.float32),
         }
@@ -524,7 +523,7 @@ def build_drive(
     for name, level in levels.items():
         one_of("The noisy signal", name, observed)
         if not 0.0 <= level <= 1.0:
-            raise ValueError(f"noise of {name} = {level!r}: a standard deviation between 0 and 1 (normalised) is needed.")
+            raise ValueError(f"noise of {name} = {level!r}: a standard deviation from 0 to 1 (normalised) is needed.")
 
     targets = kind.targets[task]
     if isinstance(references, Mapping) and references and set(references) <= set(names):

@@ -137,9 +137,7 @@ def _read_one(given: Any, default: Reference) -> References:
     raise ValueError(f"A reference is a kind, a dict of its fields, or {{'switch': [...]}}; not {given!r}.")
 
 
-def pack_references(
-    row: NDArray[np.void], references: Sequence[References], margins: Sequence[Interval]
-) -> None:
+def pack_references(row: NDArray[np.void], references: Sequence[References], margins: Sequence[Interval]) -> None:
     """Write the generators of each reference into the packed drive.
 
     Args:

@@ -5,26 +5,33 @@ electrical machine obeys (Kron's generalised machine; Krause, Wasynczuk, Sudhoff
 
     u = R i + L di/dt + omega (G i + e)        and        T = w . i (G i + e),
 
-with resistances R, inductances L, motional inductances G, permanent flux e, speed omega and power weights w. Multiplied out,
-with the electrical state x (currents, or currents and rotor fluxes), this is
+with resistances R, inductances L, motional inductances G, permanent flux e, speed omega and power weights w. Multiplied
+out, with the electrical state x (currents, or currents and rotor fluxes), this is
 
     dx/dt = A x + omega (C x + d) + B v,       T = x . (Q x + q),       J domega/dt = T - T_load(omega).
 
 So a motor is a handful of matrices (`motors.py`), torque and back-EMF always balance, and the functions below have no
 case for any motor. Units are SI; angles are electrical radians; omega is mechanical.
 
-Phase voltages reach the machine frame by Clarke's transform and a turn by ``spin * epsilon`` of each pair of components.
-An inverter holds the phase voltages, so during a period the frame voltages turn with the rotor; with ``turns = 0`` they
-stand still instead ("dq hold").
+Phase voltages reach the machine frame by Clarke's transform and a turn of each pair of components by
+``spin * epsilon``. An inverter holds the phase voltages, so during a period the frame voltages turn with the rotor;
+with ``turns = 0`` they stand still instead ("dq hold").
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..core import COST, INFO, REWARD, TERMINATED, jit, normal, state_dtype, uniform
+from ..core import COST, INFO, REWARD, TERMINATED, Stream, jit, normal, state_dtype, uniform
+
+Array = NDArray[np.float64]
+Record = Any  # an element of an array of `ROW` (row), `DRIVE` (s) or `SCRATCH` (w)
+Four = tuple[float, float, float, float]
+Six = tuple[float, float, float, float, float, float]
 
 #: Room for electrical states, converter channels (phases), references, generators of a reference, constraints, knots of
 #: a speed profile, signals of an observation, and steps of dead time.
@@ -211,7 +218,7 @@ SCRATCH = np.dtype(
 
 
 @jit
-def load_torque(row, omega):
+def load_torque(row: Record, omega: float) -> float:
     """Static load torque in N m: sign(w) c w^2 + b w + a, where a is smoothed around standstill over 1 ms."""
     torque = row.load_b * omega + row.load_c * omega * abs(omega)
     slope = row.inertia * 1e3
@@ -221,7 +228,7 @@ def load_torque(row, omega):
 
 
 @jit
-def torque_of(row, x_0, x_1, x_2, x_3):
+def torque_of(row: Record, x_0: float, x_1: float, x_2: float, x_3: float) -> float:
     """Torque of the machine in N m: x . (Q x + q)."""
     q2, q1 = row.q2, row.q1
     torque = x_0 * (q1[0] + q2[0, 0] * x_0)
@@ -237,13 +244,13 @@ def torque_of(row, x_0, x_1, x_2, x_3):
 
 
 @jit
-def machine_torque(row, y):
+def machine_torque(row: Record, y: Array) -> float:
     """Torque of the machine in N m at the state ``y``."""
     return torque_of(row, y[_X], y[_X + 1], y[_X + 2], y[_X + 3])
 
 
 @jit
-def rate(row, i, omega, x_0, x_1, x_2, x_3, v):
+def rate(row: Record, i: int, omega: float, x_0: float, x_1: float, x_2: float, x_3: float, v: Four) -> float:
     """Return dx_i/dt. Written out, and summed in pairs, so that the processor overlaps the terms."""
     if i >= row.n:
         return 0.0
@@ -259,7 +266,7 @@ def rate(row, i, omega, x_0, x_1, x_2, x_3, v):
 
 
 @jit
-def derivative(row, y, v, imposes_speed, acceleration):
+def derivative(row: Record, y: Six, v: Four, imposes_speed: bool, acceleration: float) -> Six:
     """Return dy/dt of y = (omega, epsilon, x_0 ... x_3) under the frame voltages v.
 
     ``imposes_speed``: the load dictates ``acceleration`` whatever the torque.
@@ -278,7 +285,7 @@ def derivative(row, y, v, imposes_speed, acceleration):
 
 
 @jit
-def turning(row, omega, v):
+def turning(row: Record, omega: float, v: Four) -> Four:
     """Return dv/dt of voltages that stand still in the stator while the frame turns."""
     electrical = row.pole_pairs * omega
     first, second = row.spin[0] * electrical, row.spin[1] * electrical
@@ -286,7 +293,7 @@ def turning(row, omega, v):
 
 
 @jit
-def moved(y, h, slope):
+def moved(y: Six, h: float, slope: Six) -> Six:
     """Return y + h slope."""
     return (
         y[0] + h * slope[0], y[1] + h * slope[1], y[2] + h * slope[2],
@@ -295,13 +302,13 @@ def moved(y, h, slope):
 
 
 @jit
-def moved_voltages(v, h, slope):
+def moved_voltages(v: Four, h: float, slope: Four) -> Four:
     """Return v + h slope."""
     return v[0] + h * slope[0], v[1] + h * slope[1], v[2] + h * slope[2], v[3] + h * slope[3]
 
 
 @jit
-def integrate(row, state, h, substeps, imposes_speed, acceleration):
+def integrate(row: Record, state: Array, h: float, substeps: int, imposes_speed: bool, acceleration: float) -> None:
     """Advance ``state`` (10,) by ``substeps`` steps of ``h`` seconds of the classical Runge-Kutta method."""
     half, sixth = 0.5 * h, h * (1.0 / 6.0)
     turns = row.turns != 0
@@ -337,7 +344,7 @@ def integrate(row, state, h, substeps, imposes_speed, acceleration):
 
 
 @jit
-def profile_speed(row, time):
+def profile_speed(row: Record, time: float) -> float:
     """Speed of an external profile at ``time``: linear between knots, constant beyond the last."""
     last = row.knots - 1
     if time >= row.knot_time[last]:
@@ -350,7 +357,7 @@ def profile_speed(row, time):
 
 
 @jit
-def next_imposed_speed(row, s, omega):
+def next_imposed_speed(row: Record, s: Record, omega: float) -> float:
     """Speed at the end of this period where the load imposes it."""
     if row.load == _PROFILE:
         return profile_speed(row, (s.k + 1) * row.tau)
@@ -367,25 +374,25 @@ def next_imposed_speed(row, s, omega):
 
 
 @jit
-def turn(x, y, cos, sin):
+def turn(x: float, y: float, cos: float, sin: float) -> tuple[float, float]:
     """Rotate the vector (x, y) by the angle with this cosine and sine."""
     return cos * x - sin * y, sin * x + cos * y
 
 
 @jit
-def turn_by(x, y, angle):
+def turn_by(x: float, y: float, angle: float) -> tuple[float, float]:
     """Rotate the vector (x, y) by ``angle``."""
     return turn(x, y, math.cos(angle), math.sin(angle))
 
 
 @jit
-def turn_spin(x, y, spin, cos, sin):
+def turn_spin(x: float, y: float, spin: float, cos: float, sin: float) -> tuple[float, float]:
     """Rotate the vector (x, y) by ``spin`` (-1, 0 or 1) times the angle with this cosine and sine."""
     return (x, y) if spin == 0.0 else turn(x, y, cos, spin * sin)
 
 
 @jit
-def phase_currents(row, y, cos, sin, w):
+def phase_currents(row: Record, y: Array, cos: float, sin: float, w: Record) -> None:
     """Write the current out of each converter channel, A; ``cos`` and ``sin`` are those of epsilon."""
     n, frame, currents = row.n, w.frame, w.currents
     for i in range(STATES):
@@ -402,7 +409,7 @@ def phase_currents(row, y, cos, sin, w):
 
 
 @jit
-def frame_voltages(row, phase_voltage, cos, sin, y):
+def frame_voltages(row: Record, phase_voltage: Array, cos: float, sin: float, y: Array) -> None:
     """Write the frame voltages of ``y`` that the phase voltages give at the angle with this cosine and sine."""
     for i in range(row.m):
         y[_V + i] = 0.0
@@ -414,7 +421,7 @@ def frame_voltages(row, phase_voltage, cos, sin, y):
 
 
 @jit
-def direction(row, y):
+def direction(row: Record, y: Array) -> tuple[float, float]:
     """Return cosine and sine of epsilon; (1, 0) where nothing turns."""
     if row.is_three_phase:
         return math.cos(y[_E]), math.sin(y[_E])
@@ -422,7 +429,7 @@ def direction(row, y):
 
 
 @jit
-def leg_share(row, channel, leg, command, current):
+def leg_share(row: Record, channel: int, leg: int, command: float, current: float) -> float:
     """Share of the period in which a leg connects its output to the upper rail.
 
     ``command`` is a duty cycle, or the state of a finite leg; ``current`` flows out of the leg and decides when both
@@ -443,7 +450,7 @@ def leg_share(row, channel, leg, command, current):
 
 
 @jit
-def convert(row, commands, currents, supply, phase_voltage):
+def convert(row: Record, commands: Array, currents: Array, supply: Array, phase_voltage: Array) -> float:
     """Write the phase voltages that leg ``commands`` give; return the current drawn from the supply, A."""
     drawn = 0.0
     for channel in range(row.channels):
@@ -458,7 +465,7 @@ def convert(row, commands, currents, supply, phase_voltage):
 
 
 @jit
-def supply_voltages(row, s):
+def supply_voltages(row: Record, s: Record) -> None:
     """Write the supply voltages at the beginning of the period, V. An RC supply carries its own state."""
     if row.supply == _AC1 or row.supply == _AC3:
         angle = 2.0 * math.pi * row.supply_frequency * s.k * row.tau + s.supply_phase
@@ -467,7 +474,7 @@ def supply_voltages(row, s):
 
 
 @jit
-def leg_commands(row, action, commands):
+def leg_commands(row: Record, action: Array, commands: Array) -> None:
     """Write what an action asks of each leg: a duty cycle in [0, 1], or a switching state."""
     for channel in range(row.channels):
         value = action[row.source[channel]]
@@ -479,7 +486,7 @@ def leg_commands(row, action, commands):
 
 
 @jit
-def advance(row, s, action, w):
+def advance(row: Record, s: Record, action: Array, w: Record) -> None:
     """Apply ``action`` (phase quantities) for one control period."""
     y = s.y
     imposes_speed = row.load != _POLY
@@ -504,7 +511,7 @@ def advance(row, s, action, w):
 
 
 @jit
-def switch(row, s, action, imposes_speed, acceleration, w):
+def switch(row: Record, s: Record, action: Array, imposes_speed: bool, acceleration: float, w: Record) -> None:
     """Apply ``action`` for one control period where switching states, currents or the supply matter."""
     y = s.y
     currents, commands, first = w.currents, w.commands, w.first
@@ -547,13 +554,13 @@ def switch(row, s, action, imposes_speed, acceleration, w):
 
 
 @jit
-def wrap(angle):
+def wrap(angle: float) -> float:
     """Bring an angle into [-pi, pi)."""
     return angle - 2.0 * math.pi * math.floor((angle + math.pi) / (2.0 * math.pi))
 
 
 @jit
-def flux_direction(y):
+def flux_direction(y: Array) -> tuple[float, float]:
     """Return cosine and sine of the rotor flux's angle in the stator frame (induction machines)."""
     size = math.sqrt(y[_X + 2] * y[_X + 2] + y[_X + 3] * y[_X + 3])
     if size == 0.0:
@@ -562,7 +569,7 @@ def flux_direction(y):
 
 
 @jit
-def fill_pool(row, s, y, w):
+def fill_pool(row: Record, s: Record, y: Array, w: Record) -> None:
     """Write every signal of the drive, SI units."""
     n, pool = row.n, w.pool
     pool[OMEGA] = y[_W]
@@ -599,7 +606,7 @@ def fill_pool(row, s, y, w):
 
 
 @jit
-def observe_flux(row, s):
+def observe_flux(row: Record, s: Record) -> None:
     """Advance the rotor-flux observer by one period, from the measured stator current and speed.
 
     d psi/dt = (l_m r_r / l_r) i_s - (r_r / l_r) psi + j p omega psi, solved exactly for constant i_s and omega.
@@ -617,7 +624,7 @@ def observe_flux(row, s):
 
 
 @jit
-def constraint_level(row, pool, c):
+def constraint_level(row: Record, pool: Array, c: int) -> float:
     """Return how much of constraint ``c`` is used up: 1 at the limit."""
     order = row.constraint_order[c]
     level = 0.0
@@ -635,7 +642,7 @@ def constraint_level(row, pool, c):
 
 
 @jit
-def violation(row, pool):
+def violation(row: Record, pool: Array) -> tuple[float, float]:
     """Return the merged degree of violation in [0, 1], and the highest level of any constraint."""
     degree, kept, highest = 0.0, 1.0, 0.0
     for c in range(row.constraints):
@@ -654,13 +661,13 @@ def violation(row, pool):
 
 
 @jit
-def within(rng, interval):
+def within(rng: Stream, interval: Array) -> float:
     """Draw uniformly from ``interval`` (2,)."""
     return interval[0] + (interval[1] - interval[0]) * uniform(rng)
 
 
 @jit
-def begin_sub_episode(row, s, r):
+def begin_sub_episode(row: Record, s: Record, r: int) -> None:
     """Draw a new generator when its tenure is over, and the parameters of reference ``r``'s next sub-episode."""
     state, rng = s.reference[r], s.rng
     if state[_TENURE] <= 0.0:
@@ -685,7 +692,7 @@ def begin_sub_episode(row, s, r):
 
 
 @jit
-def shadow_step(row, s, w):
+def shadow_step(row: Record, s: Record, w: Record) -> None:
     """Advance the drive that a feasible reference follows, by random band-limited voltages within the constraints."""
     tau = row.tau
     for a in range(row.channels):
@@ -726,7 +733,7 @@ def shadow_step(row, s, w):
 
 
 @jit
-def triangle(cycle, width):
+def triangle(cycle: float, width: float) -> float:
     """Periodic wave in [-1, 1] that rises for the share ``width`` of its cycle; 1 is a sawtooth."""
     cycle -= math.floor(cycle)
     if cycle < width:
@@ -735,7 +742,7 @@ def triangle(cycle, width):
 
 
 @jit
-def next_reference(row, s, r, shadow_value):
+def next_reference(row: Record, s: Record, r: int, shadow_value: float) -> None:
     """Advance reference ``r`` by one step; normalised by its signal's limit."""
     state = s.reference[r]
     if state[_REMAINING] <= 0.0:
@@ -772,7 +779,7 @@ def next_reference(row, s, r, shadow_value):
 
 
 @jit
-def next_references(row, s, w):
+def next_references(row: Record, s: Record, w: Record) -> None:
     """Advance all references; the pool is overwritten when one of them is feasible."""
     pool = w.pool
     if row.is_feasible:
@@ -785,7 +792,7 @@ def next_references(row, s, w):
 
 
 @jit
-def observe(row, s, pool, observation, values, i):
+def observe(row: Record, s: Record, pool: Array, observation: NDArray[np.float32], values: Array, i: int) -> None:
     """Write row ``i`` of the normalised observation, and of the SI signals and references for ``info``."""
     # Whole arrays and an index: a view of a row would count references, which costs more than the row.
     n, is_noisy = row.signals, row.is_noisy
@@ -804,7 +811,7 @@ def observe(row, s, pool, observation, values, i):
 
 
 @jit
-def to_phases(row, s, actions, i, applied):
+def to_phases(row: Record, s: Record, actions: Array, i: int, applied: Array) -> None:
     """Write action ``i``, given in the rotating frame as phase quantities for the middle of the period it acts in."""
     y = s.y
     delay = row.pole_pairs * y[_W] * row.tau * (row.dead_time + 0.5 * row.turns)
@@ -826,7 +833,7 @@ def to_phases(row, s, actions, i, applied):
 
 
 @jit
-def reset_row(row, s, w, observation, values, i):
+def reset_row(row: Record, s: Record, w: Record, observation: NDArray[np.float32], values: Array, i: int) -> None:
     """Start an episode of one drive."""
     s.k = 0
     for c in range(STATES + 2):
@@ -862,7 +869,9 @@ def reset_row(row, s, w, observation, values, i):
 
 
 @jit
-def step_row(row, s, actions, w, observation, values, i):
+def step_row(
+    row: Record, s: Record, actions: Array, w: Record, observation: NDArray[np.float32], values: Array, i: int
+) -> None:
     """Take one step of one drive."""
     if row.is_dq_action:
         to_phases(row, s, actions, i, s.action)
@@ -901,7 +910,14 @@ def step_row(row, s, actions, w, observation, values, i):
 
 
 @jit
-def reset(states, rows, active, observation, values, action_mask):
+def reset(
+    states: NDArray[np.void],
+    rows: NDArray[np.void],
+    active: NDArray[np.bool_],
+    observation: NDArray[np.float32],
+    values: Array,
+    action_mask: NDArray[np.int8],
+) -> None:
     """Start an episode in every active row (see `core.Problem`)."""
     w = np.zeros(1, SCRATCH)[0]
     for i in range(states.shape[0]):
@@ -911,7 +927,15 @@ def reset(states, rows, active, observation, values, action_mask):
 
 
 @jit
-def step(states, rows, actions, active, observation, values, action_mask):
+def step(
+    states: NDArray[np.void],
+    rows: NDArray[np.void],
+    actions: Array,
+    active: NDArray[np.bool_],
+    observation: NDArray[np.float32],
+    values: Array,
+    action_mask: NDArray[np.int8],
+) -> None:
     """Step every active row (see `core.Problem`)."""
     w = np.zeros(1, SCRATCH)[0]
     for i in range(states.shape[0]):
@@ -921,7 +945,7 @@ def step(states, rows, actions, active, observation, values, action_mask):
 
 
 @jit
-def simulate(row, s, actions, states, torque):
+def simulate(row: Record, s: Record, actions: Array, states: Array, torque: Array) -> None:
     """Drive one machine by ``actions`` (K, A), without a task; write states (K+1, n+2) and torque (K+1,)."""
     w, n = np.zeros(1, SCRATCH)[0], row.n
     for k in range(actions.shape[0] + 1):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from . import kernels as k
 from . import params as p
 
-Matrix = NDArray[np.float64]
+Matrix = NDArray[np.floating[Any]]
 
 # Clarke's transform, amplitude invariant: phases -> (alpha, beta), and back.
 _ROOT = math.sqrt(3.0) / 2.0
@@ -154,7 +154,7 @@ class MotorKind:
     @property
     def channels(self) -> int:
         """Converter channels: phases, and DC windings with a voltage of their own."""
-        return self.clarke.shape[1]
+        return int(self.clarke.shape[1])
 
 
 def _phases(names: str, first: int, letter: str) -> dict[str, int]:
@@ -178,76 +178,154 @@ def _signals(currents: str, voltages: str, phases: str = "", components: str = "
 
 
 _RPM = math.pi / 30.0
-_DC_LIMITS = {"omega": 400.0, "torque": 38.0, "i": 210.0}
-_DC_NOMINAL = {"omega": 300.0, "torque": 16.0, "i": 97.0}
-_STAR = {"clarke": _CLARKE, "declarke": _DECLARKE, "spin": (-1, 0), "low": {}}
-_DQ = ("i_sd", "i_sq")
+
+#: What kinds of motors have in common.
+_DC: dict[str, Any] = {
+    "converters": ("dc",),
+    "clarke": np.eye(1),
+    "declarke": np.eye(1),
+    "spin": (0, 0),
+    "limits": {"omega": 400.0, "torque": 38.0, "i": 210.0},
+    "nominal": {"omega": 300.0, "torque": 16.0, "i": 97.0},
+    "supply": 60.0,
+    "low": {"omega": 0.0},
+    "targets": {"current": ("i",), "torque": ("torque",), "speed": ("omega",)},
+    "constraints": (("i",),),
+    "is_three_phase": False,
+}
+_SYNCHRONOUS: dict[str, Any] = {
+    "states": ("i_sd", "i_sq"),
+    "signals": _signals("", "", "a b c", "sd sq"),
+    "converters": ("b6",),
+    "clarke": _CLARKE,
+    "declarke": _DECLARKE,
+    "spin": (-1, 0),
+    "low": {},
+    "targets": {"current": ("i_sd", "i_sq"), "torque": ("torque",), "speed": ("omega",)},
+    "constraints": (("i_sd", "i_sq"),),
+}
+_INDUCTION: dict[str, Any] = _SYNCHRONOUS | {
+    "states": ("i_salpha", "i_sbeta", "psi_ralpha", "psi_rbeta"),
+    "spin": (0, 1),
+    "is_flux_oriented": True,
+}
 
 MOTORS: dict[str, MotorKind] = {
     "series_dc": MotorKind(
-        p.SeriesDc, _series_dc, ("i",), _signals("i", "u"), ("dc",), np.eye(1), np.eye(1), (0, 0),
-        _DC_LIMITS, _DC_NOMINAL, 60.0, {"omega": 0.0, "torque": 0.0},
-        {"current": ("i",), "torque": ("torque",), "speed": ("omega",)}, (("i",),), is_three_phase=False,
+        **_DC | {"low": {"omega": 0.0, "torque": 0.0}},
+        parameters=p.SeriesDc,
+        machine=_series_dc,
+        states=("i",),
+        signals=_signals("i", "u"),
     ),
     "shunt_dc": MotorKind(
-        p.ShuntDc, _dc, ("i_a", "i_e"), _signals("i_a i_e", "u"), ("dc",), np.ones((2, 1)), np.ones((1, 2)), (0, 0),
-        _DC_LIMITS, _DC_NOMINAL, 60.0, {"omega": 0.0},
-        {"current": ("i_a",), "torque": ("torque",), "speed": ("omega",)}, (("i_a",), ("i_e",)), is_three_phase=False,
+        **_DC
+        | {
+            "clarke": np.ones((2, 1)),  # one voltage for both windings
+            "declarke": np.ones((1, 2)),  # the converter carries both currents
+            "targets": _DC["targets"] | {"current": ("i_a",)},
+            "constraints": (("i_a",), ("i_e",)),
+        },
+        parameters=p.ShuntDc,
+        machine=_dc,
+        states=("i_a", "i_e"),
+        signals=_signals("i_a i_e", "u"),
     ),
     "permex_dc": MotorKind(
-        p.PermExDc, _permex_dc, ("i",), _signals("i", "u"), ("dc",), np.eye(1), np.eye(1), (0, 0),
-        _DC_LIMITS, _DC_NOMINAL, 60.0, {},
-        {"current": ("i",), "torque": ("torque",), "speed": ("omega",)}, (("i",),), is_three_phase=False,
+        **_DC | {"low": {}},
+        parameters=p.PermExDc,
+        machine=_permex_dc,
+        states=("i",),
+        signals=_signals("i", "u"),
     ),
     "extex_dc": MotorKind(
-        p.ExtExDc, _dc, ("i_a", "i_e"), _signals("i_a i_e", "u_a u_e"), ("dc", "dc"), np.eye(2), np.eye(2), (0, 0),
-        _DC_LIMITS, _DC_NOMINAL, 60.0, {"omega": 0.0},
-        {"current": ("i_a", "i_e"), "torque": ("torque",), "speed": ("omega",)}, (("i_a",), ("i_e",)),
-        is_three_phase=False,
+        **_DC
+        | {
+            "converters": ("dc", "dc"),
+            "clarke": np.eye(2),
+            "declarke": np.eye(2),
+            "targets": _DC["targets"] | {"current": ("i_a", "i_e")},
+            "constraints": (("i_a",), ("i_e",)),
+        },
+        parameters=p.ExtExDc,
+        machine=_dc,
+        states=("i_a", "i_e"),
+        signals=_signals("i_a i_e", "u_a u_e"),
     ),
     "pmsm": MotorKind(
-        p.Pmsm, _synchronous, _DQ, _signals("", "", "a b c", "sd sq"), ("b6",), **_STAR,
-        limits={"omega": 4e3 * _RPM, "torque": 160.6, "i": 400.0}, nominal={"omega": 3e3 * _RPM, "i": 240.0},
-        supply=300.0, targets={"current": _DQ, "torque": ("torque",), "speed": ("omega",)}, constraints=(_DQ,),
+        **_SYNCHRONOUS,
+        parameters=p.Pmsm,
+        machine=_synchronous,
+        limits={"omega": 4e3 * _RPM, "torque": 160.6, "i": 400.0},
+        nominal={"omega": 3e3 * _RPM, "i": 240.0},
+        supply=300.0,
     ),
     "synrm": MotorKind(
-        p.SynRm, _synchronous, _DQ, _signals("", "", "a b c", "sd sq"), ("b6",), **_STAR,
-        limits={"omega": 4.3e3 * _RPM, "torque": 5.83, "i": 18.0}, nominal={"omega": 3e3 * _RPM, "i": 10.0},
-        supply=420.0, targets={"current": _DQ, "torque": ("torque",), "speed": ("omega",)}, constraints=(_DQ,),
+        **_SYNCHRONOUS,
+        parameters=p.SynRm,
+        machine=_synchronous,
+        limits={"omega": 4.3e3 * _RPM, "torque": 5.83, "i": 18.0},
+        nominal={"omega": 3e3 * _RPM, "i": 10.0},
+        supply=420.0,
     ),
     "eesm": MotorKind(
-        p.Eesm, _eesm, ("i_sd", "i_sq", "i_e"), _signals("", "", "a b c", "sd sq") | {"i_e": k.CURRENT + 2, "u_e": k.PHASE_VOLTAGE + 3},
-        ("b6", "dc"),
-        clarke=np.vstack([np.hstack([_CLARKE, np.zeros((2, 1))]), [[0.0, 0.0, 0.0, 1.0]]]),
-        declarke=np.vstack([np.hstack([_DECLARKE, np.zeros((3, 1))]), [[0.0, 0.0, 1.0]]]),
-        spin=(-1, 0), limits={"omega": 12e3 * _RPM, "torque": 129.4, "i": 150.0, "i_e": 150.0},
-        nominal={"omega": 4.3e3 * _RPM, "i": 120.0, "i_e": 150.0}, supply=320.0, low={},
-        targets={"current": ("i_sd", "i_sq", "i_e"), "torque": ("torque",), "speed": ("omega",)},
-        constraints=(_DQ, ("i_e",)),
+        **_SYNCHRONOUS
+        | {
+            "states": ("i_sd", "i_sq", "i_e"),
+            "signals": _signals("", "", "a b c", "sd sq") | {"i_e": k.CURRENT + 2, "u_e": k.PHASE_VOLTAGE + 3},
+            "converters": ("b6", "dc"),
+            "clarke": np.block([[_CLARKE, np.zeros((2, 1))], [np.zeros((1, 3)), np.ones((1, 1))]]),
+            "declarke": np.block([[_DECLARKE, np.zeros((3, 1))], [np.zeros((1, 2)), np.ones((1, 1))]]),
+            "targets": _SYNCHRONOUS["targets"] | {"current": ("i_sd", "i_sq", "i_e")},
+            "constraints": (("i_sd", "i_sq"), ("i_e",)),
+        },
+        parameters=p.Eesm,
+        machine=_eesm,
+        limits={"omega": 12e3 * _RPM, "torque": 129.4, "i": 150.0, "i_e": 150.0},
+        nominal={"omega": 4.3e3 * _RPM, "i": 120.0, "i_e": 150.0},
+        supply=320.0,
     ),
     "scim": MotorKind(
-        p.Scim, _induction, ("i_salpha", "i_sbeta", "psi_ralpha", "psi_rbeta"), _signals("", "", "sa sb sc", "sd sq"),
-        ("b6",), clarke=_CLARKE, declarke=_DECLARKE, spin=(0, 1),
-        limits={"omega": 4e3 * _RPM, "torque": 6.27, "i": 5.5}, nominal={"omega": 3e3 * _RPM, "i": 3.9}, supply=560.0,
-        low={}, targets={"current": _DQ, "torque": ("torque",), "speed": ("omega",)}, constraints=(_DQ,),
-        is_flux_oriented=True,
+        **_INDUCTION | {"signals": _signals("", "", "sa sb sc", "sd sq")},
+        parameters=p.Scim,
+        machine=_induction,
+        limits={"omega": 4e3 * _RPM, "torque": 6.27, "i": 5.5},
+        nominal={"omega": 3e3 * _RPM, "i": 3.9},
+        supply=560.0,
     ),
     "dfim": MotorKind(
-        p.Dfim, _induction, ("i_salpha", "i_sbeta", "psi_ralpha", "psi_rbeta"),
-        _signals("", "", "sa sb sc ra rb rc", "sd sq rd rq"), ("b6", "b6"),
-        clarke=np.kron(np.eye(2), _CLARKE), declarke=np.kron(np.eye(2), _DECLARKE), spin=(0, 1),
-        limits={"omega": 1800.0 * _RPM, "torque": 33.3, "i": 9.0}, nominal={"omega": 1650.0 * _RPM, "i": 7.5}, supply=720.0,
-        low={}, targets={"current": _DQ, "torque": ("torque",), "speed": ("omega",)}, constraints=(_DQ,),
-        is_flux_oriented=True,
+        **_INDUCTION
+        | {
+            "signals": _signals("", "", "sa sb sc ra rb rc", "sd sq rd rq"),
+            "converters": ("b6", "b6"),
+            "clarke": np.kron(np.eye(2), _CLARKE),
+            "declarke": np.kron(np.eye(2), _DECLARKE),
+        },
+        parameters=p.Dfim,
+        machine=_induction,
+        limits={"omega": 1800.0 * _RPM, "torque": 33.3, "i": 9.0},
+        nominal={"omega": 1650.0 * _RPM, "i": 7.5},
+        supply=720.0,
     ),
     "sixpmsm": MotorKind(
-        p.SixPmsm, _six_phase, ("i_sd", "i_sq", "i_sx", "i_sy"), _signals("", "", "a1 b1 c1 a2 b2 c2", "sd sq sx sy"),
-        ("b6", "b6"), clarke=_SIX, declarke=np.linalg.pinv(_SIX), spin=(-1, 1),
-        limits={"omega": 4e3 * _RPM, "torque": 10.0, "i": 400.0}, nominal={"omega": 3e3 * _RPM, "i": 240.0}, supply=300.0,
-        low={}, targets={"current": ("i_sd", "i_sq", "i_sx", "i_sy"), "torque": ("torque",), "speed": ("omega",)},
-        constraints=(("i_sd", "i_sq", "i_sx", "i_sy"),),
+        **_SYNCHRONOUS
+        | {
+            "states": ("i_sd", "i_sq", "i_sx", "i_sy"),
+            "signals": _signals("", "", "a1 b1 c1 a2 b2 c2", "sd sq sx sy"),
+            "converters": ("b6", "b6"),
+            "clarke": _SIX,
+            "declarke": np.linalg.pinv(_SIX),
+            "spin": (-1, 1),  # the second plane turns the other way
+            "targets": _SYNCHRONOUS["targets"] | {"current": ("i_sd", "i_sq", "i_sx", "i_sy")},
+            "constraints": (("i_sd", "i_sq", "i_sx", "i_sy"),),
+        },
+        parameters=p.SixPmsm,
+        machine=_six_phase,
+        limits={"omega": 4e3 * _RPM, "torque": 10.0, "i": 400.0},
+        nominal={"omega": 3e3 * _RPM, "i": 240.0},
+        supply=300.0,
     ),
-}  # fmt: skip
+}
 
 
 def check_physical(machine: Machine, name: str) -> None:

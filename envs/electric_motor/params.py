@@ -199,7 +199,7 @@ class ProfileLoad(Parameters):
         object.__setattr__(self, "time", tuple(map(float, self.time)))
         object.__setattr__(self, "omega", tuple(map(float, self.omega)))
         if len(self.time) != len(self.omega) or not 1 <= len(self.time) <= 64:
-            raise ValueError(f"A speed profile has 1 to 64 knots, not {len(self.time)} times, {len(self.omega)} speeds.")
+            raise ValueError(f"A speed profile has 1 to 64 knots, not {len(self.time)} and {len(self.omega)}.")
         if self.time[0] != 0.0 or any(b <= a for a, b in zip(self.time, self.time[1:], strict=False)):
             raise ValueError(f"The times of a speed profile rise from 0, not {self.time}.")
         if any(not abs(speed) <= 1e4 for speed in self.omega):

@@ -6,7 +6,7 @@ from typing import Any
 
 from .motors import MOTORS
 
-#: Load (a, b, c, j_load) and largest step of the reference in gym-electric-motor's speed control, and its step elsewhere.
+#: Load (a, b, c, j_load) and largest step of the reference in gym-electric-motor's speed control.
 _SPEED: dict[str, tuple[tuple[float, float, float, float], float]] = {
     "permex_dc": ((0.0, 0.0, 0.0, 1e-4), 5e-2),
     "extex_dc": ((0.0, 0.0, 0.0, 1e-4), 1e-1),
@@ -23,6 +23,7 @@ _SPEED: dict[str, tuple[tuple[float, float, float, float], float]] = {
 _SPEED_FINITE: dict[str, tuple[tuple[float, float, float, float], float]] = {
     "permex_dc": ((0.0, 0.0, 0.0, 1e-3), 5e-3),
     "series_dc": ((0.15, 0.05, 0.0, 1e-4), 5e-3),
+    "shunt_dc": ((0.05, 0.01, 0.0, 1e-4), 5e-3),
     "eesm": ((0.0, 0.0, 0.0, 1e-5), 1e-1),
 }
 
@@ -41,7 +42,8 @@ def task_defaults(motor: str, task: str, is_finite: bool) -> dict[str, Any]:
     """Return the load and the reference's fields that hold where a user says nothing else."""
     if task == "speed":
         (a, b, c, j_load), sigma = (_SPEED_FINITE if is_finite else {}).get(motor, _SPEED[motor])
-        return {"load": {"type": "poly", "a": a, "b": b, "c": c, "j_load": j_load}, "reference": {"sigma": (1e-3, sigma)}}
+        load = {"type": "poly", "a": a, "b": b, "c": c, "j_load": j_load}
+        return {"load": load, "reference": {"sigma": (1e-3, sigma)}}
     sigma_low = 1e-2 if motor == "permex_dc" else 1e-3
     return {"load": {"type": "const", "omega": 100.0}, "reference": {"sigma": (sigma_low, 1e-1)}}
 
@@ -79,9 +81,10 @@ def from_gem(env_id: str) -> dict[str, Any]:
         "tau": 1e-5 if kind == "Finite" and motor != "sixpmsm" else 1e-4,
         "voltage_hold": "dq",
     }
-    if motor == "shunt_dc" and env_id == "Cont-TC-ShuntDc-v0":
+    if env_id == "Cont-TC-ShuntDc-v0":
         arguments["load"] = {"type": "const", "omega": 230.0}
-    if motor == "eesm" and task == "CC":
+        arguments["references"] = {"torque": {"margin": (0.0, 0.8)}}
+    if env_id == "Cont-CC-EESM-v0":
         arguments["references"] = {"i_sd": {}, "i_sq": {}, "i_e": {"margin": (0.0, 1.0)}}
     if motor == "sixpmsm" and task == "CC":
         arguments["reward"] = {"weights": dict.fromkeys(("i_sd", "i_sq", "i_sx", "i_sy"), 0.5)}

@@ -12,7 +12,9 @@ from . import kernels
 
 @dataclasses.dataclass(frozen=True)
 class Reward:
-    """Weighted sum of errors, blended with a violation reward by the degree to which constraints are violated::
+    """Weighted sum of errors, blended with a violation reward by the degree to which constraints are violated.
+
+    ::
 
         r = (1 - degree) (bias - sum_k w_k (|s_k - s_k*| / span_k)^n_k) + degree * violation_reward
 
@@ -38,7 +40,7 @@ def read_reward(given: Mapping[str, Any] | None, targets: Sequence[str]) -> Rewa
     Raises:
         ValueError: an unknown field, signal, or value out of range.
     """
-    options = {"weights": None, "power": 1.0, "bias": 0.0, "gamma": 0.9, "violation_reward": None}
+    options: dict[str, Any] = {"weights": None, "power": 1.0, "bias": 0.0, "gamma": 0.9, "violation_reward": None}
     for name, value in (given or {}).items():
         if name not in options:
             raise ValueError(f"Unknown reward field {name!r}. Allowed: {', '.join(options)}.")

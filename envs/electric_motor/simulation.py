@@ -48,8 +48,8 @@ def simulate(
         supply: volts, or dict; the motor's own by default.
         tau: control period in s.
         voltage_hold: ``"abc"`` or ``"dq"``.
-        initial_state: (n + 2,) or (n + 1,) for DC motors, in the order of ``names``; zero by default. A load that imposes
-            the speed overrules omega.
+        initial_state: (n + 2,) or (n + 1,) for DC motors, in the order of ``names``; zero by default. A load that
+            imposes the speed overrules omega.
         seed: of what is random (an Ornstein-Uhlenbeck load, an AC supply's phase).
 
     Returns:
@@ -100,4 +100,5 @@ def simulate(
     k.reset(state, row, np.ones(1, np.bool_), np.zeros((1, 1), np.float32), np.zeros((1, 8)), np.zeros((1, 0), np.int8))
     states, torque = np.zeros((len(commands) + 1, len(kind.states) + 2)), np.zeros(len(commands) + 1)
     k.simulate(row[0], state[0], commands, states, torque)
-    return Simulation(tau * np.arange(len(commands) + 1), states[:, : len(names)], torque, names)
+    time = np.arange(len(commands) + 1) * float(tau)
+    return Simulation(np.asarray(time, np.float64), states[:, : len(names)], torque, names)
