@@ -1,7 +1,7 @@
 """The contract of an rlx environment, as checks that anyone can run on any environment.
 
 ``check("rlx/ElectricMotor-v0")`` goes through the clauses below, one small function each, in the order of the contract
-(DESIGN.md, section 2), and stops at the first that is broken with a sentence that says so.
+(docs/design.md, section 2), and stops at the first that is broken with a sentence that says so.
 """
 
 from __future__ import annotations
