@@ -27,7 +27,12 @@ def __getattr__(name: str) -> Any:
 
 
 def _environment(
-    name: str, summary: str, tags: tuple[str, ...], experts: tuple[str, ...], **fields: Any
+    name: str,
+    summary: str,
+    tags: tuple[str, ...],
+    experts: tuple[str, ...],
+    peer: str | None = None,
+    **fields: Any,
 ) -> dict[str, Any]:
     return {
         "id": f"rlx/ElectricMotor{name}-v0",
@@ -37,6 +42,7 @@ def _environment(
         "summary": summary,
         "tags": tags,
         "paper": "https://arxiv.org/abs/1910.09434",
+        "peer": f"{__name__}.peer:{peer}" if peer else None,
         "experts": {expert: f"{__name__}.experts:{expert}" for expert in experts},
         **fields,
     }
@@ -75,6 +81,7 @@ FAMILY: dict[str, Any] = {
     "environments": (
         _environment(
             "", "Speed control of a series DC motor, continuous converter.", ("continuous", "speed"), ("pi",),
+            peer="series_dc_speed",
         ),
         _environment(
             "Paper2019", "Speed control of a series DC motor, as in the paper's code of 2019.", ("continuous", "speed"),
@@ -82,16 +89,17 @@ FAMILY: dict[str, Any] = {
         ),
         _environment(
             "PmsmCurrent", "Current control of a permanent magnet synchronous motor, continuous converter.",
-            ("continuous", "current"), ("pi",), kwargs={"motor": "pmsm", "task": "current"},
+            ("continuous", "current"), ("pi",), kwargs={"motor": "pmsm", "task": "current"}, peer="pmsm_current",
         ),
         _environment(
             "PmsmCurrentFinite", "Current control of a permanent magnet synchronous motor by switching states.",
             ("discrete", "current"), ("pi", "mpc"),
             kwargs={"motor": "pmsm", "task": "current", "converter": "finite"},
+            peer="pmsm_current_finite",
         ),
         _environment(
             "ScimSpeed", "Speed control of a squirrel cage induction motor, continuous converter.",
-            ("continuous", "speed"), ("pi",), kwargs={"motor": "scim", "task": "speed"},
+            ("continuous", "speed"), ("pi",), kwargs={"motor": "scim", "task": "speed"}, peer="scim_speed",
         ),
     ),
     "commands": {},

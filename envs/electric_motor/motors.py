@@ -241,6 +241,7 @@ MOTORS: dict[str, MotorKind] = {
     "extex_dc": MotorKind(
         **_DC
         | {
+            "low": {},  # either current may change its sign
             "converters": ("dc", "dc"),
             "clarke": np.eye(2),
             "declarke": np.eye(2),
@@ -256,7 +257,7 @@ MOTORS: dict[str, MotorKind] = {
         **_SYNCHRONOUS,
         parameters=p.Pmsm,
         machine=_synchronous,
-        limits={"omega": 4e3 * _RPM, "torque": 160.6, "i": 400.0},
+        limits={"omega": 4e3 * _RPM, "torque": 160.612362629342, "i": 400.0},
         nominal={"omega": 3e3 * _RPM, "i": 240.0},
         supply=300.0,
     ),
@@ -264,7 +265,7 @@ MOTORS: dict[str, MotorKind] = {
         **_SYNCHRONOUS,
         parameters=p.SynRm,
         machine=_synchronous,
-        limits={"omega": 4.3e3 * _RPM, "torque": 5.83, "i": 18.0},
+        limits={"omega": 4.3e3 * _RPM, "torque": 5.832, "i": 18.0},
         nominal={"omega": 3e3 * _RPM, "i": 10.0},
         supply=420.0,
     ),
@@ -281,7 +282,7 @@ MOTORS: dict[str, MotorKind] = {
         },
         parameters=p.Eesm,
         machine=_eesm,
-        limits={"omega": 12e3 * _RPM, "torque": 129.4, "i": 150.0, "i_e": 150.0},
+        limits={"omega": 12e3 * _RPM, "torque": 129.419767401472, "i": 150.0, "i_e": 150.0},
         nominal={"omega": 4.3e3 * _RPM, "i": 120.0, "i_e": 150.0},
         supply=320.0,
     ),
@@ -289,7 +290,7 @@ MOTORS: dict[str, MotorKind] = {
         **_INDUCTION | {"signals": _signals("", "", "sa sb sc", "sd sq")},
         parameters=p.Scim,
         machine=_induction,
-        limits={"omega": 4e3 * _RPM, "torque": 6.27, "i": 5.5},
+        limits={"omega": 4e3 * _RPM, "torque": 6.266754684785, "i": 5.5},
         nominal={"omega": 3e3 * _RPM, "i": 3.9},
         supply=560.0,
     ),
@@ -303,7 +304,7 @@ MOTORS: dict[str, MotorKind] = {
         },
         parameters=p.Dfim,
         machine=_induction,
-        limits={"omega": 1800.0 * _RPM, "torque": 33.3, "i": 9.0},
+        limits={"omega": 1800.0 * _RPM, "torque": 33.27096740509266, "i": 9.0},
         nominal={"omega": 1650.0 * _RPM, "i": 7.5},
         supply=720.0,
     ),
