@@ -11,6 +11,7 @@ resumed. Every random number comes from a generator that the learner owns.
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -52,8 +53,12 @@ class Args:
     """Observations are multiplied by it; more than 1 lets the networks tell small differences apart."""
     gamma: float = 0.99
     """Discount per decision."""
+    error_bound: float = 0.0
+    """Beyond it the critic's errors count linearly (Huber), so that rare disasters do not drown the rest; 0: never."""
+    reward_shift: float = 0.0
+    """Added to each reward, and to the zeros after a termination, so that no policy gains by it; centres values."""
     reward_scale: float = 1.0
-    """Rewards are multiplied by it; brings returns near 1."""
+    """Rewards are multiplied by it, after the shift."""
     batch_size: int = 128
     """Transitions per update."""
     replay_size: int = 500_000
@@ -90,11 +95,11 @@ class Args:
         rules: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
             ("steps num_envs action_repeat batch_size replay_size", lambda v: v >= 1, "at least 1"),
             ("seed warmup update_ratio noise_start noise_end", lambda v: v >= 0, "at least 0"),
-            ("episode_steps saturation_penalty", lambda v: v >= 0, "at least 0"),
+            ("episode_steps saturation_penalty error_bound", lambda v: v >= 0, "at least 0"),
             ("actor_rate critic_rate reward_scale input_scale", lambda v: v > 0, "more than 0"),
-            ("gamma final_rate", lambda v: 0 <= v <= 1, "between 0 and 1"),
+            ("final_rate", lambda v: 0 <= v <= 1, "between 0 and 1"),
             ("tau noise_fraction", lambda v: 0 < v <= 1, "more than 0 and at most 1"),
-            ("noise_correlation", lambda v: 0 <= v < 1, "at least 0 and less than 1"),
+            ("gamma noise_correlation", lambda v: 0 <= v < 1, "at least 0 and less than 1"),
             ("hidden_sizes", lambda v: len(v) > 0 and min(v) >= 1, "one or more widths of at least 1"),
             ("activation", lambda v: v in ACTIVATIONS, " or ".join(ACTIVATIONS)),
             ("num_envs", lambda v: v <= ROWS_PER_SEED, f"at most {ROWS_PER_SEED}"),
@@ -250,8 +255,8 @@ class DDPG:
         # A termination ends a decision early, and nothing follows it. A truncation is no end: the critic looks beyond
         # it, and a decision that it cut short tells nothing about a whole one.
         keep = terminated | (length == args.action_repeat)
-        goes_on = (~terminated).astype(np.float32)
-        columns = self.observation, action, args.reward_scale * reward[:, None], next_observation, goes_on[:, None]
+        reward += args.reward_shift * args.action_repeat * np.where(terminated, 1.0 / (1.0 - args.gamma), 1.0)
+        columns = self.observation, action, args.reward_scale * reward[:, None], next_observation, ~terminated[:, None]
         self.replay.add(*(column[keep] for column in columns))
         self.observation = observation
         self.decisions += n
@@ -298,7 +303,8 @@ class DDPG:
             next_action = torch.tanh(forward(self.target_actor, next_observation, self.activation))
             next_value = self._value(self.target_critic, next_observation, next_action)
             target = reward + args.gamma * goes_on * next_value
-        self.loss = (self._value(self.critic, observation, action) - target).square().mean()
+        value = self._value(self.critic, observation, action)
+        self.loss = 2.0 * torch.nn.functional.huber_loss(value, target, delta=args.error_bound or math.inf)
         _descend(self.loss, self.critic, self.critic_optimizer)
 
         before_tanh = forward(self.actor, observation, self.activation)

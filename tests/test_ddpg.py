@@ -73,6 +73,14 @@ def test_transitions_of_several_environments():
     assert learner.decisions == learner.step == 90
 
 
+def test_a_shift_counts_after_a_termination_as_well():
+    """The absorbing state goes on earning the shift for ever: 0.5 (1 + 0.5 + 0.25 + ...) = 1."""
+    kept = transitions(reward_shift=0.5, gamma=0.5)
+    assert [row[2] for row in kept if row[0] == 0] == [1.5, 2.5, 3.0 + 1.0]
+    assert [row[2] for row in kept if row[0] == 1] == [1.5, 2.5, 3.5, 4.5, 5.5]
+    assert [row[2] for row in transitions(reward_scale=10.0) if row[0] == 0] == [10.0, 20.0, 30.0]
+
+
 def test_replay_forgets_the_oldest():
     replay = Replay(4, 1, 1)
     for k in range(6):
@@ -298,7 +306,7 @@ def test_policy_files_hold_no_code(tmp_path: Path):
     ("values", "message"),
     [
         ({"gama": 0.9}, "Did you mean 'gamma'"),
-        ({"gamma": 1.5}, "gamma = 1.5, but it must be between 0 and 1"),
+        ({"gamma": 1.5}, "gamma = 1.5, but it must be at least 0 and less than 1"),
         ({"gamma": "high"}, "gamma = 'high': something like 0.99"),
         ({"activation": "gelu"}, "must be relu or tanh"),
         ({"hidden_sizes": []}, "one or more widths"),
@@ -312,8 +320,8 @@ def test_bad_arguments(values: dict[str, object], message: str):
 
 
 def test_arguments_from_text():
-    args = fill(Args, parse(["gamma=1", "hidden_sizes=[64, 32]", "activation=tanh", "steps=1e5"]))
-    assert (args.gamma, args.hidden_sizes, args.activation, args.steps) == (1.0, (64, 32), "tanh", 100_000)
+    args = fill(Args, parse(["tau=1", "hidden_sizes=[64, 32]", "activation=tanh", "steps=1e5"]))
+    assert (args.tau, args.hidden_sizes, args.activation, args.steps) == (1.0, (64, 32), "tanh", 100_000)
     with pytest.raises(ValueError, match="NAME=VALUE"):
         parse(["gamma"])
 

@@ -123,8 +123,9 @@ def draw_episodes(results: Results) -> Figure:
     axes.axhline(0.0, color=palette[best], linewidth=1.6, linestyle=(0, (5, 2)))
     axes.annotate(best, (1.0, 0.0), xycoords=axes.get_yaxis_transform(), xytext=(6, 0), textcoords="offset points",
                   va="center", color=palette[best], fontweight="bold")  # fmt: skip
-    smallest = np.abs(np.concatenate([(results.returns(a) - base).ravel() for a in results.learners]))
-    axes.set_yscale("symlog", linthresh=max(float(np.median(smallest)), 1e-9))
+    sizes = np.abs(np.concatenate([(results.returns(algo) - base).ravel() for algo in results.learners]))
+    if sizes.max() > 20.0 * np.median(sizes) > 0.0:  # a few disasters must not hide the rest
+        axes.set_yscale("symlog", linthresh=float(np.median(sizes)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: number(y, 0)))
     axes.set_xticks(places, [str(i) for i in order], fontsize=8)
     axes.grid(axis="x", visible=False)
