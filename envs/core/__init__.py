@@ -5,7 +5,7 @@ and `KernelVectorEnv` make it one environment or many.
 """
 
 from .env import KernelEnv, State
-from .jit import jit
+from .jit import inlined, jit
 from .parameters import Parameters, quantity
 from .problem import COST, INFO, REWARD, SUCCESS, TERMINATED, Problem, state_dtype
 from .random import Stream, integer, normal, philox, uniform
@@ -23,6 +23,7 @@ __all__ = [
     "Problem",
     "State",
     "Stream",
+    "inlined",
     "integer",
     "jit",
     "normal",

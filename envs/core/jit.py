@@ -27,6 +27,12 @@ def jit(function: Function) -> Function:
     return cast(Function, compiled)
 
 
+def inlined(function: Function) -> Function:
+    """Compile a helper that is always merged into the kernel that calls it, so that loops around it can be vectorised."""
+    compiled: Any = numba.njit(cache=True, error_model="numpy", forceinline=True)(function)
+    return cast(Function, compiled)
+
+
 def bound(kernel: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
     """Return ``kernel`` compiled for the types of ``arguments``, callable without looking them up again.
 

@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import COST, INFO, REWARD, TERMINATED, Stream, jit, normal, state_dtype, uniform
+from ..core import COST, INFO, REWARD, TERMINATED, Stream, inlined, jit, normal, state_dtype, uniform
 
 Array = NDArray[np.float64]
 Record = Any  # an element of an array of `ROW` (row), `DRIVE` (s) or `SCRATCH` (w)
 Four = tuple[float, float, float, float]
-Six = tuple[float, float, float, float, float, float]
+Ten = tuple[float, float, float, float, float, float, float, float, float, float]
 
 #: Room for electrical states, converter channels (phases), references, generators of a reference, constraints, knots of
 #: a speed profile, signals of an observation, and steps of dead time.
@@ -43,6 +43,10 @@ EPSILON, COS_EPSILON, SIN_EPSILON, SUPPLY, FLUX, FLUX_ANGLE, POOL = 22, 23, 24, 
 
 # Positions in the vector that is integrated: speed, angle, electrical states, frame voltages.
 _W, _E, _X, _V, _SIZE = 0, 1, 2, 6, 10
+# What a lane holds besides: step size, imposed acceleration, charge drawn from the supply, speed at the period's end.
+_H, _ACCELERATION, _DRAWN, _NEXT_SPEED, _LANE = 10, 11, 12, 13, 14
+#: Drives that are integrated side by side; one more lane is for intermediate results.
+LANES = 32
 
 LOADS = ("poly", "const", "profile", "ornstein_uhlenbeck")
 _POLY, _CONST, _PROFILE, _ORNSTEIN_UHLENBECK = range(4)
@@ -209,6 +213,7 @@ SCRATCH = np.dtype(
         ("first", _F8, (CHANNELS, 2)),  # commands during the interlocking time
         ("before", _F8, (_SIZE,)),
         ("voltage", _F8, (CHANNELS,)),
+        ("lanes", _F8, (_LANE, LANES + 1)),
     ],
     align=True,
 )
@@ -217,130 +222,177 @@ SCRATCH = np.dtype(
 # ----------------------------------------------------------------------------------------------- machine and load
 
 
-@jit
-def load_torque(row: Record, omega: float) -> float:
+# The functions up to `integrate` are arithmetic without branches or memory on plain numbers and tuples: so the compiler
+# runs eight drives at once in one vector register. Lanes round like scalars, so that nothing depends on it.
+
+
+@inlined
+def matrix(m: Array) -> tuple[float, ...]:
+    """Return a 4 x 4 matrix, row by row."""
+    return (
+        m[0, 0], m[0, 1], m[0, 2], m[0, 3], m[1, 0], m[1, 1], m[1, 2], m[1, 3],
+        m[2, 0], m[2, 1], m[2, 2], m[2, 3], m[3, 0], m[3, 1], m[3, 2], m[3, 3],
+    )  # fmt: skip
+
+
+@inlined
+def vector(v: Array) -> Four:
+    """Return four components."""
+    return v[0], v[1], v[2], v[3]
+
+
+@inlined
+def ten(y: Array) -> Ten:
+    """Return the ten components of a state."""
+    return y[0], y[1], y[2], y[3], y[4], y[5], y[6], y[7], y[8], y[9]
+
+
+@inlined
+def machine_of(row: Record) -> Any:
+    """Return the coefficients of `derivative`: A, C, B, d, Q, q, load, inverse inertia, pole pairs, voltage turns."""
+    return (
+        matrix(row.a), matrix(row.c), matrix(row.b), vector(row.d), matrix(row.q2), vector(row.q1),
+        (row.load_a, row.load_b, row.load_c, row.inertia * 1e3), row.per_inertia, row.pole_pairs,
+        row.turns * row.spin[0], row.turns * row.spin[1],
+    )  # fmt: skip
+
+
+@inlined
+def load_torque(load: Four, omega: float) -> float:
     """Static load torque in N m: sign(w) c w^2 + b w + a, where a is smoothed around standstill over 1 ms."""
-    torque = row.load_b * omega + row.load_c * omega * abs(omega)
-    slope = row.inertia * 1e3
-    if abs(omega) * slope < row.load_a:
-        return torque + slope * omega
-    return torque + math.copysign(row.load_a, omega)
+    a, b, c, slope = load
+    return b * omega + c * omega * abs(omega) + min(max(slope * omega, -a), a)
 
 
-@jit
-def torque_of(row: Record, x_0: float, x_1: float, x_2: float, x_3: float) -> float:
-    """Torque of the machine in N m: x . (Q x + q)."""
-    q2, q1 = row.q2, row.q1
-    torque = x_0 * (q1[0] + q2[0, 0] * x_0)
-    if row.n > 1:
-        torque += x_0 * (q2[0, 1] * x_1) + x_1 * ((q1[1] + q2[1, 0] * x_0) + q2[1, 1] * x_1)
-    if row.n > 2:
+@inlined
+def torque_of(q2: Any, q1: Four, y: Ten, n: int) -> float:
+    """Torque of the machine in N m: x . (Q x + q), for ``n`` states."""
+    x_0, x_1, x_2, x_3 = y[_X], y[_X + 1], y[_X + 2], y[_X + 3]
+    torque = x_0 * (q1[0] + q2[0] * x_0)
+    if n > 1:
+        torque += x_0 * (q2[1] * x_1) + x_1 * ((q1[1] + q2[4] * x_0) + q2[5] * x_1)
+    if n > 2:
         torque += (
-            (x_0 * (q2[0, 2] * x_2 + q2[0, 3] * x_3) + x_1 * (q2[1, 2] * x_2 + q2[1, 3] * x_3))
-            + x_2 * ((q1[2] + q2[2, 0] * x_0) + (q2[2, 1] * x_1 + (q2[2, 2] * x_2 + q2[2, 3] * x_3)))
-            + x_3 * ((q1[3] + q2[3, 0] * x_0) + (q2[3, 1] * x_1 + (q2[3, 2] * x_2 + q2[3, 3] * x_3)))
-        )
+            (x_0 * (q2[2] * x_2 + q2[3] * x_3) + x_1 * (q2[6] * x_2 + q2[7] * x_3))
+            + x_2 * ((q1[2] + q2[8] * x_0) + (q2[9] * x_1 + (q2[10] * x_2 + q2[11] * x_3)))
+        ) + x_3 * ((q1[3] + q2[12] * x_0) + (q2[13] * x_1 + (q2[14] * x_2 + q2[15] * x_3)))
     return torque
 
 
 @jit
 def machine_torque(row: Record, y: Array) -> float:
     """Torque of the machine in N m at the state ``y``."""
-    return torque_of(row, y[_X], y[_X + 1], y[_X + 2], y[_X + 3])
+    return torque_of(matrix(row.q2), vector(row.q1), ten(y), row.n)
 
 
-@jit
-def rate(row: Record, i: int, omega: float, x_0: float, x_1: float, x_2: float, x_3: float, v: Four) -> float:
-    """Return dx_i/dt. Written out, and summed in pairs, so that the processor overlaps the terms."""
-    if i >= row.n:
+@inlined
+def rate(i: int, a: Any, c: Any, b: Any, d: Four, y: Ten, n: int) -> float:
+    """Return dx_i/dt: line i of A x + omega (C x + d) + B v, for ``n`` states."""
+    if i >= n:
         return 0.0
-    a, b, c, d = row.a, row.b, row.c, row.d
-    total = (omega * d[i] + (a[i, 0] + omega * c[i, 0]) * x_0) + b[i, 0] * v[0]
-    if row.n > 1:
-        total += (a[i, 1] + omega * c[i, 1]) * x_1 + b[i, 1] * v[1]
-    if row.n > 2:
-        total += ((a[i, 2] + omega * c[i, 2]) * x_2 + (a[i, 3] + omega * c[i, 3]) * x_3) + (
-            b[i, 2] * v[2] + b[i, 3] * v[3]
+    k, omega = 4 * i, y[_W]
+    total = (omega * d[i] + (a[k] + omega * c[k]) * y[_X]) + b[k] * y[_V]
+    if n > 1:
+        total += (a[k + 1] + omega * c[k + 1]) * y[_X + 1] + b[k + 1] * y[_V + 1]
+    if n > 2:
+        total += ((a[k + 2] + omega * c[k + 2]) * y[_X + 2] + (a[k + 3] + omega * c[k + 3]) * y[_X + 3]) + (
+            b[k + 2] * y[_V + 2] + b[k + 3] * y[_V + 3]
         )
     return total
 
 
-@jit
-def derivative(row: Record, y: Six, v: Four, imposes_speed: bool, acceleration: float) -> Six:
-    """Return dy/dt of y = (omega, epsilon, x_0 ... x_3) under the frame voltages v.
+@inlined
+def derivative(machine: Any, y: Ten, imposes_speed: bool, acceleration: float, n: int) -> Ten:
+    """Return dy/dt of y = (omega, epsilon, x_0 ... x_3, v_0 ... v_3), for ``n`` states.
 
     ``imposes_speed``: the load dictates ``acceleration`` whatever the torque.
     """
-    omega, _, x_0, x_1, x_2, x_3 = y
-    if not imposes_speed:
-        acceleration = (torque_of(row, x_0, x_1, x_2, x_3) - load_torque(row, omega)) * row.per_inertia
+    a, c, b, d, q2, q1, load, per_inertia, pole_pairs, turn_0, turn_1 = machine
+    electrical = pole_pairs * y[_W]
+    free = (torque_of(q2, q1, y, n) - load_torque(load, y[_W])) * per_inertia
     return (
-        acceleration,
-        row.pole_pairs * omega,
-        rate(row, 0, omega, x_0, x_1, x_2, x_3, v),
-        rate(row, 1, omega, x_0, x_1, x_2, x_3, v),
-        rate(row, 2, omega, x_0, x_1, x_2, x_3, v),
-        rate(row, 3, omega, x_0, x_1, x_2, x_3, v),
+        acceleration if imposes_speed else free,
+        electrical,
+        rate(0, a, c, b, d, y, n),
+        rate(1, a, c, b, d, y, n),
+        rate(2, a, c, b, d, y, n),
+        rate(3, a, c, b, d, y, n),
+        -turn_0 * electrical * y[_V + 1],
+        turn_0 * electrical * y[_V],
+        -turn_1 * electrical * y[_V + 3],
+        turn_1 * electrical * y[_V + 2],
     )
 
 
-@jit
-def turning(row: Record, omega: float, v: Four) -> Four:
-    """Return dv/dt of voltages that stand still in the stator while the frame turns."""
-    electrical = row.pole_pairs * omega
-    first, second = row.spin[0] * electrical, row.spin[1] * electrical
-    return -first * v[1], first * v[0], -second * v[3], second * v[2]
-
-
-@jit
-def moved(y: Six, h: float, slope: Six) -> Six:
-    """Return y + h slope."""
+@inlined
+def moved(y: Ten, h: float, slope: Ten, n: int) -> Ten:
+    """Return y + h slope, for ``n`` states; machines of one state stand still, and so do their voltages."""
+    if n == 1:
+        return y[0] + h * slope[0], y[1] + h * slope[1], y[2] + h * slope[2], y[3], y[4], y[5], y[6], y[7], y[8], y[9]
+    if n == 2:
+        return (
+            y[0] + h * slope[0], y[1] + h * slope[1], y[2] + h * slope[2], y[3] + h * slope[3], y[4], y[5],
+            y[6] + h * slope[6], y[7] + h * slope[7], y[8], y[9],
+        )  # fmt: skip
     return (
-        y[0] + h * slope[0], y[1] + h * slope[1], y[2] + h * slope[2],
-        y[3] + h * slope[3], y[4] + h * slope[4], y[5] + h * slope[5],
+        y[0] + h * slope[0], y[1] + h * slope[1], y[2] + h * slope[2], y[3] + h * slope[3], y[4] + h * slope[4],
+        y[5] + h * slope[5], y[6] + h * slope[6], y[7] + h * slope[7], y[8] + h * slope[8], y[9] + h * slope[9],
     )  # fmt: skip
 
 
-@jit
-def moved_voltages(v: Four, h: float, slope: Four) -> Four:
-    """Return v + h slope."""
-    return v[0] + h * slope[0], v[1] + h * slope[1], v[2] + h * slope[2], v[3] + h * slope[3]
-
-
-@jit
-def integrate(row: Record, state: Array, h: float, substeps: int, imposes_speed: bool, acceleration: float) -> None:
-    """Advance ``state`` (10,) by ``substeps`` steps of ``h`` seconds of the classical Runge-Kutta method."""
-    half, sixth = 0.5 * h, h * (1.0 / 6.0)
-    turns = row.turns != 0
-    y = state[_W], state[_E], state[_X], state[_X + 1], state[_X + 2], state[_X + 3]
-    v_1 = state[_V], state[_V + 1], state[_V + 2], state[_V + 3]
-    v_2 = v_3 = v_4 = v_1
+@inlined
+def runge_kutta(machine: Any, lanes: Array, first: int, last: int, substeps: int, imposes_speed: bool, n: int) -> None:
+    """Integrate lanes of machines of ``n`` states; see `integrate`."""
     for _ in range(substeps):
-        slope_1 = derivative(row, y, v_1, imposes_speed, acceleration)
-        y_2 = moved(y, half, slope_1)
-        if turns:
-            turn_1 = turning(row, y[0], v_1)
-            v_2 = moved_voltages(v_1, half, turn_1)
-        slope_2 = derivative(row, y_2, v_2, imposes_speed, acceleration)
-        y_3 = moved(y, half, slope_2)
-        if turns:
-            turn_2 = turning(row, y_2[0], v_2)
-            v_3 = moved_voltages(v_1, half, turn_2)
-        slope_3 = derivative(row, y_3, v_3, imposes_speed, acceleration)
-        y_4 = moved(y, h, slope_3)
-        if turns:
-            turn_3 = turning(row, y_3[0], v_3)
-            v_4 = moved_voltages(v_1, h, turn_3)
-        slope_4 = derivative(row, y_4, v_4, imposes_speed, acceleration)
-        y = moved(y, sixth, moved(moved(moved(slope_1, 2.0, slope_2), 2.0, slope_3), 1.0, slope_4))
-        if turns:
-            turn_4 = turning(row, y_4[0], v_4)
-            v_1 = moved_voltages(
-                v_1, sixth,
-                moved_voltages(moved_voltages(moved_voltages(turn_1, 2.0, turn_2), 2.0, turn_3), 1.0, turn_4),
+        for lane in range(first, last):
+            h, acceleration = lanes[_H, lane], lanes[_ACCELERATION, lane]
+            y = (
+                lanes[0, lane], lanes[1, lane], lanes[2, lane], lanes[3, lane], lanes[4, lane],
+                lanes[5, lane], lanes[6, lane], lanes[7, lane], lanes[8, lane], lanes[9, lane],
             )  # fmt: skip
-    state[_W], state[_E], state[_X], state[_X + 1], state[_X + 2], state[_X + 3] = y
-    state[_V], state[_V + 1], state[_V + 2], state[_V + 3] = v_1
+            slope_1 = derivative(machine, y, imposes_speed, acceleration, n)
+            slope_2 = derivative(machine, moved(y, 0.5 * h, slope_1, n), imposes_speed, acceleration, n)
+            slope_3 = derivative(machine, moved(y, 0.5 * h, slope_2, n), imposes_speed, acceleration, n)
+            slope_4 = derivative(machine, moved(y, h, slope_3, n), imposes_speed, acceleration, n)
+            total = moved(moved(moved(slope_1, 2.0, slope_2, n), 2.0, slope_3, n), 1.0, slope_4, n)
+            y = moved(y, h * (1.0 / 6.0), total, n)
+            lanes[0, lane], lanes[1, lane], lanes[2, lane] = y[0], y[1], y[2]
+            if n > 1:
+                lanes[3, lane], lanes[6, lane], lanes[7, lane] = y[3], y[6], y[7]
+            if n > 2:
+                lanes[4, lane], lanes[5, lane], lanes[8, lane], lanes[9, lane] = y[4], y[5], y[8], y[9]
+
+
+@jit
+def integrate(row: Record, lanes: Array, first: int, last: int, substeps: int) -> None:
+    """Advance the columns ``first`` to ``last - 1`` of ``lanes`` by the classical Runge-Kutta method.
+
+    A lane is a drive: its state y, then the step size, the acceleration that its load imposes, ... (`_LANE` rows). It
+    takes ``substeps`` steps.
+    """
+    machine, imposes_speed = machine_of(row), row.load != _POLY
+    # Three copies, in which what a smaller machine does not have is left out.
+    if row.n == 1:
+        runge_kutta(machine, lanes, first, last, substeps, imposes_speed, 1)
+    elif row.n == 2:
+        runge_kutta(machine, lanes, first, last, substeps, imposes_speed, 2)
+    else:
+        runge_kutta(machine, lanes, first, last, substeps, imposes_speed, 4)
+
+
+@jit
+def load_lane(lanes: Array, lane: int, y: Array, h: float, acceleration: float) -> None:
+    """Put a drive's state into a lane."""
+    for i in range(_SIZE):
+        lanes[i, lane] = y[i]
+    lanes[_H, lane], lanes[_ACCELERATION, lane] = h, acceleration
+
+
+@jit
+def unload_lane(lanes: Array, lane: int, y: Array) -> None:
+    """Take a drive's state out of a lane."""
+    for i in range(_SIZE):
+        y[i] = lanes[i, lane]
 
 
 @jit
@@ -486,14 +538,16 @@ def leg_commands(row: Record, action: Array, commands: Array) -> None:
 
 
 @jit
-def advance(row: Record, s: Record, action: Array, w: Record) -> None:
-    """Apply ``action`` (phase quantities) for one control period."""
-    y = s.y
-    imposes_speed = row.load != _POLY
+def begin_period(row: Record, s: Record, action: Array, w: Record, lane: int) -> None:
+    """Apply ``action`` (phase quantities): put the drive into ``lane``, ready to be integrated over the period.
+
+    The last lane is free for intermediate integrations.
+    """
+    y, lanes = s.y, w.lanes
     acceleration = 0.0
-    if imposes_speed:
-        end_omega = next_imposed_speed(row, s, y[_W])
-        acceleration = (end_omega - y[_W]) / row.tau
+    if row.load != _POLY:
+        lanes[_NEXT_SPEED, lane] = next_imposed_speed(row, s, y[_W])
+        acceleration = (lanes[_NEXT_SPEED, lane] - y[_W]) / row.tau
     supply_voltages(row, s)
     if row.is_linear:
         # Without interlocking, diodes or a supply that gives way, an averaged converter is a gain.
@@ -502,52 +556,59 @@ def advance(row: Record, s: Record, action: Array, w: Record) -> None:
             s.phase_voltage[channel] = duty * s.supply[row.supply_of[channel]]
         cos, sin = direction(row, y)
         frame_voltages(row, s.phase_voltage, cos, sin, y)
-        integrate(row, y, row.h, row.substeps, imposes_speed, acceleration)
-    else:
-        switch(row, s, action, imposes_speed, acceleration, w)
-    if imposes_speed:
-        y[_W] = end_omega
-    s.k += 1
+        load_lane(lanes, lane, y, row.h, acceleration)
+        return
+    commands = w.commands
+    leg_commands(row, action, commands)
+    duration, drawn = row.tau, 0.0
+    if row.is_finite and starts_switching(row, s, w):
+        cos, sin = direction(row, y)
+        phase_currents(row, y, cos, sin, w)
+        drawn = convert(row, w.first, w.currents, s.supply, s.phase_voltage) * row.interlocking_time
+        frame_voltages(row, s.phase_voltage, cos, sin, y)
+        substeps, free = max(1, math.ceil(row.substeps * row.interlocking_time / row.tau)), LANES
+        load_lane(lanes, free, y, row.interlocking_time / substeps, acceleration)
+        integrate(row, lanes, free, free + 1, substeps)
+        unload_lane(lanes, free, y)
+        duration -= row.interlocking_time
+    cos, sin = direction(row, y)
+    phase_currents(row, y, cos, sin, w)
+    lanes[_DRAWN, lane] = drawn + convert(row, commands, w.currents, s.supply, s.phase_voltage) * duration
+    frame_voltages(row, s.phase_voltage, cos, sin, y)
+    load_lane(lanes, lane, y, duration / row.substeps, acceleration)
 
 
 @jit
-def switch(row: Record, s: Record, action: Array, imposes_speed: bool, acceleration: float, w: Record) -> None:
-    """Apply ``action`` for one control period where switching states, currents or the supply matter."""
-    y = s.y
-    currents, commands, first = w.currents, w.commands, w.first
-    leg_commands(row, action, commands)
-    duration = row.tau
-    drawn = 0.0
-    if row.is_finite:
-        # A leg that changes from one switch to the other first has both off, for the interlocking time or the period.
-        waits = False
-        for channel in range(row.channels):
-            for leg in range(row.legs[channel]):
-                command, before = commands[channel, leg], s.legs[channel, leg]
-                first[channel, leg] = command
-                if row.interlocking_time > 0.0 and before != 0 and command != 0.0 and command != before:
-                    waits = True
-                    first[channel, leg] = 0.0
-                    if row.waits_for_period:
-                        commands[channel, leg] = 0.0
-                s.legs[channel, leg] = int(commands[channel, leg])
-        if waits:
-            cos, sin = direction(row, y)
-            phase_currents(row, y, cos, sin, w)
-            drawn = convert(row, first, currents, s.supply, s.phase_voltage) * row.interlocking_time
-            frame_voltages(row, s.phase_voltage, cos, sin, y)
-            substeps = max(1, math.ceil(row.substeps * row.interlocking_time / row.tau))
-            integrate(row, y, row.interlocking_time / substeps, substeps, imposes_speed, acceleration)
-            duration -= row.interlocking_time
-    cos, sin = direction(row, y)
-    phase_currents(row, y, cos, sin, w)
-    drawn += convert(row, commands, currents, s.supply, s.phase_voltage) * duration
-    frame_voltages(row, s.phase_voltage, cos, sin, y)
-    integrate(row, y, duration / row.substeps, row.substeps, imposes_speed, acceleration)
+def starts_switching(row: Record, s: Record, w: Record) -> bool:
+    """Set the legs of a finite converter; return whether one of them changes from one switch to the other.
+
+    Such a leg first has both switches off, for the interlocking time or for the period.
+    """
+    waits = False
+    for channel in range(row.channels):
+        for leg in range(row.legs[channel]):
+            command, before = w.commands[channel, leg], s.legs[channel, leg]
+            w.first[channel, leg] = command
+            if row.interlocking_time > 0.0 and before != 0 and command != 0.0 and command != before:
+                waits = True
+                w.first[channel, leg] = 0.0
+                if row.waits_for_period:
+                    w.commands[channel, leg] = 0.0
+            s.legs[channel, leg] = int(w.commands[channel, leg])
+    return waits
+
+
+@jit
+def end_period(row: Record, s: Record, lanes: Array, lane: int) -> None:
+    """Take the drive out of its lane at the end of the period."""
+    unload_lane(lanes, lane, s.y)
+    if row.load != _POLY:
+        s.y[_W] = lanes[_NEXT_SPEED, lane]
     if row.supply == _RC:
         # The capacitor's exact response to the mean current of the period.
-        settled = row.supply_voltage - row.supply_r * drawn / row.tau
+        settled = row.supply_voltage - row.supply_r * lanes[_DRAWN, lane] / row.tau
         s.supply[0] = settled + (s.supply[0] - settled) * math.exp(-row.tau / (row.supply_r * row.supply_c))
+    s.k += 1
 
 
 # ----------------------------------------------------------------------------------------------------- signals
@@ -718,7 +779,9 @@ def shadow_step(row: Record, s: Record, w: Record) -> None:
             voltage[channel] = (row.net_gain[channel] * drive + row.net_bias[channel]) * row.supply_voltage
         cos, sin = direction(row, y)
         frame_voltages(row, voltage, cos, sin, y)
-        integrate(row, y, row.h, row.substeps, imposes_speed, 0.0)
+        load_lane(w.lanes, LANES, y, row.h, 0.0)
+        integrate(row, w.lanes, LANES, LANES + 1, row.substeps)
+        unload_lane(w.lanes, LANES, y)
         if imposes_speed:
             y[_W] = s.y[_W]
         fill_pool(row, s, y, w)
@@ -869,10 +932,8 @@ def reset_row(row: Record, s: Record, w: Record, observation: NDArray[np.float32
 
 
 @jit
-def step_row(
-    row: Record, s: Record, actions: Array, w: Record, observation: NDArray[np.float32], values: Array, i: int
-) -> None:
-    """Take one step of one drive."""
+def begin_step(row: Record, s: Record, actions: Array, w: Record, lane: int, i: int) -> None:
+    """Apply action ``i``, or the one whose dead time is over, and put the drive into ``lane``."""
     if row.is_dq_action:
         to_phases(row, s, actions, i, s.action)
     else:
@@ -883,11 +944,18 @@ def step_row(
         slot = s.k % row.dead_time
         for a in range(row.sources):
             s.action[a], s.pending[slot, a] = s.pending[slot, a], s.action[a]
-    advance(row, s, s.action, w)
+    begin_period(row, s, s.action, w, lane)
+
+
+@jit
+def end_step(
+    row: Record, s: Record, w: Record, lane: int, observation: NDArray[np.float32], values: Array, i: int
+) -> None:
+    """Take the drive out of ``lane``, judge the step, and write row ``i`` of the outputs."""
+    end_period(row, s, w.lanes, lane)
     if row.observes_flux:
         observe_flux(row, s)
     fill_pool(row, s, s.y, w)
-
     pool = w.pool
     degree, level = violation(row, pool)
     reward = (1.0 - degree) * row.reward_bias
@@ -919,7 +987,7 @@ def reset(
     action_mask: NDArray[np.int8],
 ) -> None:
     """Start an episode in every active row (see `core.Problem`)."""
-    w = np.zeros(1, SCRATCH)[0]
+    w = np.empty(1, SCRATCH)[0]
     for i in range(states.shape[0]):
         if active[i]:
             row = rows[min(i, rows.shape[0] - 1)]
@@ -937,20 +1005,34 @@ def step(
     action_mask: NDArray[np.int8],
 ) -> None:
     """Step every active row (see `core.Problem`)."""
-    w = np.zeros(1, SCRATCH)[0]
-    for i in range(states.shape[0]):
-        if active[i]:
-            row = rows[min(i, rows.shape[0] - 1)]
-            step_row(row, states[i], actions, w, observation, values, i)
+    count = states.shape[0]
+    # Drives that share their parameters are integrated side by side.
+    width = min(LANES, count) if rows.shape[0] == 1 else 1
+    w = np.empty(1, SCRATCH)[0]
+    for start in range(0, count, width):
+        stop, row = min(start + width, count), rows[min(start, rows.shape[0] - 1)]
+        filled = 0
+        for i in range(start, stop):
+            if active[i]:
+                begin_step(row, states[i], actions, w, filled, i)
+                filled += 1
+        integrate(row, w.lanes, 0, filled, row.substeps)
+        filled = 0
+        for i in range(start, stop):
+            if active[i]:
+                end_step(row, states[i], w, filled, observation, values, i)
+                filled += 1
 
 
 @jit
 def simulate(row: Record, s: Record, actions: Array, states: Array, torque: Array) -> None:
     """Drive one machine by ``actions`` (K, A), without a task; write states (K+1, n+2) and torque (K+1,)."""
-    w, n = np.zeros(1, SCRATCH)[0], row.n
+    w, n = np.empty(1, SCRATCH)[0], row.n
     for k in range(actions.shape[0] + 1):
         if k > 0:
-            advance(row, s, actions[k - 1], w)
+            begin_period(row, s, actions[k - 1], w, 0)
+            integrate(row, w.lanes, 0, 1, row.substeps)
+            end_period(row, s, w.lanes, 0)
         states[k, 0] = s.y[_W]
         for i in range(n):
             states[k, 1 + i] = s.y[_X + i]
