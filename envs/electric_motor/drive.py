@@ -369,8 +369,9 @@ class Drive:
     @property
     def signals(self) -> dict[str, int]:
         """All signals: name -> position in the kernels' pool."""
-        extra = {"psi_abs": k.FLUX, "psi_angle": k.FLUX_ANGLE} if self.observes_flux else {}
-        return self.plant.kind.signals | extra
+        names = sorted(self.plant.kind.signals, key=self.plant.kind.signals.__getitem__)
+        flux = ("psi_abs", "psi_angle") if self.observes_flux else ()
+        return {name: place for place, name in enumerate((*names, *flux))}
 
     def low(self, name: str) -> float:
         """Lowest normalised value of a signal."""
@@ -380,15 +381,20 @@ class Drive:
         """Return the record that the kernels read, shape ()."""
         row = np.zeros((), k.ROW)
         self.plant.pack(parameters, row)
-        pool = self.signals | {"cos_epsilon": k.COS_EPSILON, "sin_epsilon": k.SIN_EPSILON}
-        n = len(self.observed)
+        pool, n = self.signals, len(self.observed)
+        places = self.plant.kind.signals.values()
+        for group in ("phase_current", "current", "phase_voltage", "voltage", "epsilon", "supply"):
+            row[f"at_{group}"] = sum(place < getattr(k, group.upper()) for place in places)
+        row["voltages"] = sum(k.VOLTAGE <= place < k.EPSILON for place in places)
+        row["at_flux"], row["at_direction"] = len(places), len(pool)
+        row["reports"], row["is_whole"] = len(pool), self.observed == tuple(pool)[:n]
+        pool = pool | {"cos_epsilon": len(pool), "sin_epsilon": len(pool) + 1}
         row["signals"], row["signal"][:n] = n, [pool[name] for name in self.observed]
         row["per_scale"][:n] = [1.0 / self.limits[name] for name in self.observed]
         row["low"][:n] = [self.low(name) for name in self.observed]
         row["noise"][:n] = [self.noise.get(name, 0.0) for name in self.observed]
         row["observes_flux"] = self.observes_flux
         row["is_noisy"] = any(self.noise.values())
-        row["reports"], row["report"][: len(self.signals)] = len(self.signals), list(self.signals.values())
         for i, name in enumerate(("omega", "epsilon", *self.plant.kind.states)):
             row["initial"][i] = self.initial.get(name, (0.0, 0.0, 0.0, 0.0))
         targets = tuple(self.references)
@@ -511,7 +517,7 @@ def build_drive(
 
     scales = _scales(plant, limits, kind.limits, "limits")
     names = tuple(kind.signals) + (("psi_abs", "psi_angle") if flux_observer else ())
-    observed = tuple(kind.signals if signals is None else signals)
+    observed = tuple(sorted(kind.signals, key=kind.signals.__getitem__) if signals is None else signals)
     for name in observed:
         one_of("The observed signal", name, names)
     if flux_observer:

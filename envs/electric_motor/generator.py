@@ -157,8 +157,11 @@ def pack_references(row: NDArray[np.void], references: Sequence[References], mar
             packed["kind"] = kernels.GENERATOR_KINDS.index(generator.kind)
             packed["cumulative"] = cumulative
             packed["log_sigma"] = np.log10(generator.sigma)
-            for name in ("value", "amplitude", "frequency", "offset", "length", "bandwidth"):
+            for name in ("value", "amplitude", "frequency", "offset", "length"):
                 packed[name] = getattr(generator, name)
             packed["margin"] = generator.margin or margin
-        if any(g.kind == "feasible" for g in reference.generators):
-            row["is_feasible"] = 1
+    bandwidths = [g.bandwidth for one in references for g in one.generators if g.kind == "feasible"]
+    if bandwidths:
+        row["is_feasible"] = 1
+        row["shadow_chance"] = min(bandwidths[0] * float(row["tau"]), 1.0)
+        row["shadow_share"] = -math.expm1(-2.0 * math.pi * bandwidths[0] * float(row["tau"]))

@@ -37,9 +37,10 @@ Ten = tuple[float, float, float, float, float, float, float, float, float, float
 #: a speed profile, signals of an observation, and steps of dead time.
 STATES, CHANNELS, REFERENCES, GENERATORS, CONSTRAINTS, KNOTS, SIGNALS, DELAY = 4, 6, 4, 8, 4, 64, 40, 4
 
-#: Positions in the pool of signals, from which observations, references and constraints choose.
-OMEGA, TORQUE, PHASE_CURRENT, CURRENT, PHASE_VOLTAGE, VOLTAGE = 0, 1, 2, 8, 12, 18
-EPSILON, COS_EPSILON, SIN_EPSILON, SUPPLY, FLUX, FLUX_ANGLE, POOL = 22, 23, 24, 25, 28, 29, 30
+#: Where groups of signals stand among all signals of all motors. A drive numbers those it has without gaps, in this
+#: order (`Drive.signals`): that is their place in the pool, from which observations, references and constraints choose.
+OMEGA, TORQUE, PHASE_CURRENT, CURRENT, PHASE_VOLTAGE, VOLTAGE, EPSILON, SUPPLY = 0, 1, 2, 8, 12, 18, 22, 23
+POOL = 32
 
 # Positions in the vector that is integrated: speed, angle, electrical states, frame voltages.
 _W, _E, _X, _V, _SIZE = 0, 1, 2, 6, 10
@@ -71,7 +72,6 @@ GENERATOR = np.dtype(
         ("offset", _F8, (2,)),
         ("margin", _F8, (2,)),  # the reference stays within
         ("length", _F8, (2,)),  # steps of a sub-episode
-        ("bandwidth", _F8),  # Hz, of the voltages that drive a feasible reference
     ]
 )
 
@@ -146,15 +146,25 @@ ROW = np.dtype(
         ("turns", _I8),  # 1: phase voltages are held during a period, 0: frame voltages are
         # Initial state of omega, epsilon, x: mean, deviation (0: uniform in the interval), interval
         ("initial", _F8, (STATES + 2, 4)),
+        # Pool: where each group of signals begins
+        ("at_phase_current", _I8),
+        ("at_current", _I8),
+        ("at_phase_voltage", _I8),
+        ("at_voltage", _I8),
+        ("at_epsilon", _I8),
+        ("at_supply", _I8),
+        ("at_flux", _I8),
+        ("at_direction", _I8),
+        ("voltages", _I8),  # frame voltages among the signals
+        ("reports", _I8),  # signals of info: the first of the pool
         # Observation
         ("signals", _I8),
+        ("is_whole", _I8),  # the observed signals are the first of the pool
         ("signal", _I8, (SIGNALS,)),
         ("per_scale", _F8, (SIGNALS,)),  # 1 / scale
         ("low", _F8, (SIGNALS,)),
         ("noise", _F8, (SIGNALS,)),  # standard deviation, normalised
         ("is_noisy", _I8),
-        ("reports", _I8),
-        ("report", _I8, (SIGNALS,)),  # signals of info
         # References
         ("references", _I8),
         ("reference", _I8, (REFERENCES,)),
@@ -164,6 +174,8 @@ ROW = np.dtype(
         ("generator_length", _F8, (REFERENCES, 2)),  # steps until another generator may take over
         ("generator", GENERATOR, (REFERENCES * GENERATORS,)),
         ("is_feasible", _I8),
+        ("shadow_chance", _F8),  # of a new target for the shadow's voltage, per period
+        ("shadow_share", _F8),  # of the way to the target, per period
         # Reward
         ("weight", _F8, (REFERENCES,)),
         ("power", _F8, (REFERENCES,)),
@@ -189,6 +201,7 @@ _VALUE, _GENERATOR, _REMAINING, _TENURE, _SIGMA, _AMPLITUDE, _CYCLES, _PHASE, _O
 DRIVE = state_dtype(
     ("k", _I8),  # periods since reset
     ("y", _F8, (_SIZE,)),  # speed, angle (unwrapped), electrical states, frame voltages
+    ("direction", _F8, (2,)),  # cosine and sine of the angle
     ("supply", _F8, (3,)),
     ("supply_phase", _F8),
     ("phase_voltage", _F8, (CHANNELS,)),
@@ -554,15 +567,14 @@ def begin_period(row: Record, s: Record, action: Array, w: Record, lane: int) ->
         for channel in range(row.channels):
             duty = row.net_gain[channel] * action[row.source[channel]] + row.net_bias[channel]
             s.phase_voltage[channel] = duty * s.supply[row.supply_of[channel]]
-        cos, sin = direction(row, y)
-        frame_voltages(row, s.phase_voltage, cos, sin, y)
+        frame_voltages(row, s.phase_voltage, s.direction[0], s.direction[1], y)
         load_lane(lanes, lane, y, row.h, acceleration)
         return
     commands = w.commands
     leg_commands(row, action, commands)
     duration, drawn = row.tau, 0.0
+    cos, sin = s.direction[0], s.direction[1]
     if row.is_finite and starts_switching(row, s, w):
-        cos, sin = direction(row, y)
         phase_currents(row, y, cos, sin, w)
         drawn = convert(row, w.first, w.currents, s.supply, s.phase_voltage) * row.interlocking_time
         frame_voltages(row, s.phase_voltage, cos, sin, y)
@@ -571,7 +583,7 @@ def begin_period(row: Record, s: Record, action: Array, w: Record, lane: int) ->
         integrate(row, lanes, free, free + 1, substeps)
         unload_lane(lanes, free, y)
         duration -= row.interlocking_time
-    cos, sin = direction(row, y)
+        cos, sin = direction(row, y)
     phase_currents(row, y, cos, sin, w)
     lanes[_DRAWN, lane] = drawn + convert(row, commands, w.currents, s.supply, s.phase_voltage) * duration
     frame_voltages(row, s.phase_voltage, cos, sin, y)
@@ -604,6 +616,7 @@ def end_period(row: Record, s: Record, lanes: Array, lane: int) -> None:
     unload_lane(lanes, lane, s.y)
     if row.load != _POLY:
         s.y[_W] = lanes[_NEXT_SPEED, lane]
+    s.direction[0], s.direction[1] = direction(row, s.y)
     if row.supply == _RC:
         # The capacitor's exact response to the mean current of the period.
         settled = row.supply_voltage - row.supply_r * lanes[_DRAWN, lane] / row.tau
@@ -630,40 +643,38 @@ def flux_direction(y: Array) -> tuple[float, float]:
 
 
 @jit
-def fill_pool(row: Record, s: Record, y: Array, w: Record) -> None:
-    """Write every signal of the drive, SI units."""
-    n, pool = row.n, w.pool
+def fill_pool(row: Record, s: Record, y: Array, cos: float, sin: float, w: Record) -> None:
+    """Write every signal of the drive, SI units; ``cos`` and ``sin`` are those of epsilon."""
+    n, pool, current, voltage = row.n, w.pool, row.at_current, row.at_voltage
     pool[OMEGA] = y[_W]
     pool[TORQUE] = machine_torque(row, y)
     for i in range(n):
-        pool[CURRENT + i] = y[_X + i]
-    if row.is_flux_oriented:  # the states are not all currents
-        for i in range(n):
-            pool[CURRENT + i] = 0.0
-            for j in range(n):
-                pool[CURRENT + i] += row.current[i, j] * y[_X + j]
+        pool[current + i] = y[_X + i]
     for i in range(row.channels):
-        pool[PHASE_VOLTAGE + i] = s.phase_voltage[i]
-    pool[SUPPLY] = s.supply[0]
-    if row.is_three_phase:
-        pool[SUPPLY + 1], pool[SUPPLY + 2] = s.supply[1], s.supply[2]
-        pool[EPSILON] = wrap(y[_E])
-        cos, sin = direction(row, y)
-        pool[COS_EPSILON], pool[SIN_EPSILON] = cos, sin
-        phase_currents(row, y, cos, sin, w)
-        for i in range(row.channels):
-            pool[PHASE_CURRENT + i] = w.currents[i]
-        for i in range(STATES):
-            pool[VOLTAGE + i] = y[_V + i]
-        if row.is_flux_oriented:
-            cos, sin = flux_direction(y)
-            sin = -sin  # into the frame of the flux
-            for i in range(0, STATES, 2):
-                pool[CURRENT + i], pool[CURRENT + i + 1] = turn(pool[CURRENT + i], pool[CURRENT + i + 1], cos, sin)
-                pool[VOLTAGE + i], pool[VOLTAGE + i + 1] = turn(pool[VOLTAGE + i], pool[VOLTAGE + i + 1], cos, sin)
-        if row.observes_flux:
-            pool[FLUX] = math.hypot(s.flux[0], s.flux[1])
-            pool[FLUX_ANGLE] = math.atan2(s.flux[1], s.flux[0])
+        pool[row.at_phase_voltage + i] = s.phase_voltage[i]
+    pool[row.at_supply] = s.supply[0]
+    if not row.is_three_phase:
+        return
+    pool[row.at_epsilon] = wrap(y[_E])
+    pool[row.at_direction], pool[row.at_direction + 1] = cos, sin
+    phase_currents(row, y, cos, sin, w)
+    for i in range(row.channels):
+        pool[row.at_phase_current + i] = w.currents[i]
+    for i in range(row.voltages):
+        pool[voltage + i] = y[_V + i]
+    if row.is_flux_oriented:
+        # The states are not all currents, and dq means along the rotor flux.
+        along, across = flux_direction(y)
+        for i in range(n):
+            pool[current + i] = 0.0
+            for j in range(n):
+                pool[current + i] += row.current[i, j] * y[_X + j]
+        for i in range(0, row.voltages, 2):
+            pool[current + i], pool[current + i + 1] = turn(pool[current + i], pool[current + i + 1], along, -across)
+            pool[voltage + i], pool[voltage + i + 1] = turn(pool[voltage + i], pool[voltage + i + 1], along, -across)
+    if row.observes_flux:
+        pool[row.at_flux] = math.hypot(s.flux[0], s.flux[1])
+        pool[row.at_flux + 1] = math.atan2(s.flux[1], s.flux[0])
 
 
 @jit
@@ -755,18 +766,17 @@ def begin_sub_episode(row: Record, s: Record, r: int) -> None:
 @jit
 def shadow_step(row: Record, s: Record, w: Record) -> None:
     """Advance the drive that a feasible reference follows, by random band-limited voltages within the constraints."""
-    tau = row.tau
     for a in range(row.channels):
-        # The kind of draw does not depend on the state, so that the stream does not either.
+        # Drawn even where nothing follows the shadow, so that the stream does not depend on it.
         draw, target = uniform(s.rng), uniform(s.rng)
-        bandwidth = row.generator[0].bandwidth
-        for g in range(REFERENCES * GENERATORS):
-            if row.generator[g].kind == _FEASIBLE:
-                bandwidth = row.generator[g].bandwidth
-        if draw < bandwidth * tau:
+        if draw < row.shadow_chance:
             s.shadow_drive[a, 1] = row.drive_low[a] + (row.drive_high[a] - row.drive_low[a]) * target
-        share = 1.0 - math.exp(-2.0 * math.pi * bandwidth * tau)
-        s.shadow_drive[a, 0] += share * (s.shadow_drive[a, 1] - s.shadow_drive[a, 0])
+        s.shadow_drive[a, 0] += row.shadow_share * (s.shadow_drive[a, 1] - s.shadow_drive[a, 0])
+    is_followed = False
+    for r in range(row.references):
+        is_followed |= row.generator[r * GENERATORS + int(s.reference[r, _GENERATOR])].kind == _FEASIBLE
+    if not is_followed:
+        return
     before, y, voltage, pool = w.before, s.shadow_y, w.voltage, w.pool
     before[:] = y
     imposes_speed = row.load != _POLY
@@ -784,7 +794,8 @@ def shadow_step(row: Record, s: Record, w: Record) -> None:
         unload_lane(w.lanes, LANES, y)
         if imposes_speed:
             y[_W] = s.y[_W]
-        fill_pool(row, s, y, w)
+        cos, sin = direction(row, y)
+        fill_pool(row, s, y, cos, sin, w)
         _, level = violation(row, pool)
         inside = level <= 0.9
         for r in range(row.references):
@@ -792,7 +803,8 @@ def shadow_step(row: Record, s: Record, w: Record) -> None:
         if inside:
             return
     y[:] = before
-    fill_pool(row, s, y, w)
+    cos, sin = direction(row, y)
+    fill_pool(row, s, y, cos, sin, w)
 
 
 @jit
@@ -808,8 +820,6 @@ def triangle(cycle: float, width: float) -> float:
 def next_reference(row: Record, s: Record, r: int, shadow_value: float) -> None:
     """Advance reference ``r`` by one step; normalised by its signal's limit."""
     state = s.reference[r]
-    if state[_REMAINING] <= 0.0:
-        begin_sub_episode(row, s, r)
     state[_REMAINING] -= 1.0
     state[_TENURE] -= 1.0
     generator = row.generator[r * GENERATORS + int(state[_GENERATOR])]
@@ -845,6 +855,9 @@ def next_reference(row: Record, s: Record, r: int, shadow_value: float) -> None:
 def next_references(row: Record, s: Record, w: Record) -> None:
     """Advance all references; the pool is overwritten when one of them is feasible."""
     pool = w.pool
+    for r in range(row.references):
+        if s.reference[r, _REMAINING] <= 0.0:
+            begin_sub_episode(row, s, r)
     if row.is_feasible:
         shadow_step(row, s, w)
     for r in range(row.references):
@@ -858,15 +871,15 @@ def next_references(row: Record, s: Record, w: Record) -> None:
 def observe(row: Record, s: Record, pool: Array, observation: NDArray[np.float32], values: Array, i: int) -> None:
     """Write row ``i`` of the normalised observation, and of the SI signals and references for ``info``."""
     # Whole arrays and an index: a view of a row would count references, which costs more than the row.
-    n, is_noisy = row.signals, row.is_noisy
+    n, is_noisy, is_whole = row.signals, row.is_noisy, row.is_whole
     for k in range(n):
-        value = pool[row.signal[k]] * row.per_scale[k]
+        value = pool[k if is_whole else row.signal[k]] * row.per_scale[k]
         if is_noisy:
             value += row.noise[k] * normal(s.rng)
         observation[i, k] = min(max(value, row.low[k]), 1.0)
     column = INFO + row.references + 2
     for k in range(row.reports):
-        values[i, column + k] = pool[row.report[k]]
+        values[i, column + k] = pool[k]
     column += row.reports
     for r in range(row.references):
         observation[i, n + r] = s.reference[r, _VALUE]
@@ -916,6 +929,7 @@ def reset_row(row: Record, s: Record, w: Record, observation: NDArray[np.float32
     s.supply[:] = row.supply_voltage
     supply_voltages(row, s)
     s.y[_V : _V + 4] = 0.0
+    s.direction[0], s.direction[1] = direction(row, s.y)
     s.phase_voltage[:] = 0.0
     s.legs[:] = 0
     s.action[:] = 0.0
@@ -927,7 +941,7 @@ def reset_row(row: Record, s: Record, w: Record, observation: NDArray[np.float32
         s.reference[r, :] = 0.0
         s.reference[r, _VALUE] = within(s.rng, row.reference_start[r])
     next_references(row, s, w)
-    fill_pool(row, s, s.y, w)
+    fill_pool(row, s, s.y, s.direction[0], s.direction[1], w)
     observe(row, s, w.pool, observation, values, i)
 
 
@@ -955,7 +969,7 @@ def end_step(
     end_period(row, s, w.lanes, lane)
     if row.observes_flux:
         observe_flux(row, s)
-    fill_pool(row, s, s.y, w)
+    fill_pool(row, s, s.y, s.direction[0], s.direction[1], w)
     pool = w.pool
     degree, level = violation(row, pool)
     reward = (1.0 - degree) * row.reward_bias
@@ -973,7 +987,7 @@ def end_step(
 
     next_references(row, s, w)
     if row.is_feasible:
-        fill_pool(row, s, s.y, w)  # the shadow used the pool
+        fill_pool(row, s, s.y, s.direction[0], s.direction[1], w)  # the shadow used the pool
     observe(row, s, w.pool, observation, values, i)
 
 

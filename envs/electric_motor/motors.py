@@ -137,7 +137,7 @@ class MotorKind:
     parameters: type[Any]
     machine: Callable[[Any], Machine]
     states: tuple[str, ...]  # electrical states, in ODE order between omega and epsilon
-    signals: dict[str, int]  # name -> position in the pool of signals
+    signals: dict[str, int]  # name -> position among all signals of all motors, see `kernels`
     converters: tuple[str, ...]  # sub-converters: "dc" (1QC, 2QC or 4QC) or "b6", in channel order
     clarke: Matrix  # (components, channels)
     declarke: Matrix  # (channels, components)
@@ -162,7 +162,7 @@ def _phases(names: str, first: int, letter: str) -> dict[str, int]:
 
 
 def _signals(currents: str, voltages: str, phases: str = "", components: str = "") -> dict[str, int]:
-    """Name the pool: DC machines by ``currents`` and ``voltages``, AC machines by ``phases`` and ``components``."""
+    """Name the signals: DC machines by ``currents`` and ``voltages``, AC machines by ``phases`` and ``components``."""
     names = {"omega": k.OMEGA, "torque": k.TORQUE}
     if not phases:
         names |= {name: k.CURRENT + i for i, name in enumerate(currents.split())}
