@@ -28,6 +28,13 @@ def _admit(values: NDArray[np.float64], bounds: NDArray[np.float64], clip: bool)
     return -1
 
 
+def _array(action: Any) -> NDArray[Any]:
+    try:
+        return np.asarray(action)
+    except ValueError:  # ragged
+        return np.asarray(None)
+
+
 class Actions:
     """The action array of N environments that share an action space.
 
@@ -67,7 +74,7 @@ class Actions:
         Raises:
             InvalidAction: wrong shape or kind, NaN, or an index out of range.
         """
-        given = action if isinstance(action, np.ndarray) else np.asarray(action)
+        given = action if isinstance(action, np.ndarray) else _array(action)
         shaped = self._shaped[batch]
         if given.shape != shaped.shape or given.dtype.kind not in self.kinds:
             raise InvalidAction(

@@ -531,11 +531,14 @@ def convert(row: Record, commands: Array, currents: Array, supply: Array, phase_
 
 @jit
 def supply_voltages(row: Record, s: Record) -> None:
-    """Write the supply voltages at the beginning of the period, V. An RC supply carries its own state."""
+    """Write the supply voltages at the beginning of the period, V; phases a, b, c follow each other.
+
+    An RC supply carries its own state.
+    """
     if row.supply == _AC1 or row.supply == _AC3:
         angle = 2.0 * math.pi * row.supply_frequency * s.k * row.tau + s.supply_phase
         for i in range(3):
-            s.supply[i] = row.supply_voltage * math.sin(angle + i * 2.0 * math.pi / 3.0)
+            s.supply[i] = row.supply_voltage * math.sin(angle - i * 2.0 * math.pi / 3.0)
 
 
 @jit
@@ -611,9 +614,24 @@ def starts_switching(row: Record, s: Record, w: Record) -> bool:
 
 
 @jit
-def end_period(row: Record, s: Record, lanes: Array, lane: int) -> None:
+def meets_kink(row: Record, before: float, after: float) -> bool:
+    """Return whether the speed entered, left or crossed the zone in which friction is smoothed."""
+    zone = row.load_a / (row.inertia * 1e3)
+    inside_before, inside_after = abs(before) <= zone, abs(after) <= zone
+    return inside_before != inside_after or (not inside_before and before * after < 0.0)
+
+
+@jit
+def end_period(row: Record, s: Record, w: Record, lane: int) -> None:
     """Take the drive out of its lane at the end of the period."""
-    unload_lane(lanes, lane, s.y)
+    lanes = w.lanes
+    if row.load == _POLY and row.load_a > 0.0 and meets_kink(row, s.y[_W], lanes[_W, lane]):
+        # The load's slope jumps there, which costs the method its order: once more, in finer steps.
+        load_lane(lanes, LANES, s.y, lanes[_H, lane] / 16.0, 0.0)
+        integrate(row, lanes, LANES, LANES + 1, 16 * row.substeps)
+        unload_lane(lanes, LANES, s.y)
+    else:
+        unload_lane(lanes, lane, s.y)
     if row.load != _POLY:
         s.y[_W] = lanes[_NEXT_SPEED, lane]
     s.direction[0], s.direction[1] = direction(row, s.y)
@@ -966,7 +984,7 @@ def end_step(
     row: Record, s: Record, w: Record, lane: int, observation: NDArray[np.float32], values: Array, i: int
 ) -> None:
     """Take the drive out of ``lane``, judge the step, and write row ``i`` of the outputs."""
-    end_period(row, s, w.lanes, lane)
+    end_period(row, s, w, lane)
     if row.observes_flux:
         observe_flux(row, s)
     fill_pool(row, s, s.y, s.direction[0], s.direction[1], w)
@@ -1046,7 +1064,7 @@ def simulate(row: Record, s: Record, actions: Array, states: Array, torque: Arra
         if k > 0:
             begin_period(row, s, actions[k - 1], w, 0)
             integrate(row, w.lanes, 0, 1, row.substeps)
-            end_period(row, s, w.lanes, 0)
+            end_period(row, s, w, 0)
         states[k, 0] = s.y[_W]
         for i in range(n):
             states[k, 1 + i] = s.y[_X + i]
