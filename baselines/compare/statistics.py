@@ -1,6 +1,6 @@
 """Statistics for few runs, after Agarwal et al., "Deep RL at the edge of the statistical precipice" (NeurIPS 2021).
 
-A *sample* is an array whose first axis counts independent runs. Scores of several tasks are several samples, one per
+A *sample* holds the scores of independent runs. Scores of several tasks are several samples, one per
 task: the *strata*. The bootstrap draws whole runs with replacement, in each stratum on its own, so that an interval
 says how far a statistic would move had the same number of runs been done again.
 """
@@ -40,29 +40,33 @@ def iqm(scores: ArrayLike, axis: int | None = None) -> Any:
     return array[cut : len(array) - cut].mean(axis=0)
 
 
-def stratified_iqm(strata: Sequence[Array]) -> float:
-    """Return the interquartile mean of the scores of all strata together."""
-    return float(iqm(np.concatenate([np.ravel(stratum) for stratum in strata])))
+def stratified_iqm(strata: Sequence[Array]) -> Any:
+    """Return the interquartile mean of the scores of all strata together.
+
+    Args:
+        strata: arrays of scores (..., n); n may differ between them.
+    """
+    return iqm(np.concatenate(strata, axis=-1), axis=-1)
 
 
-def probability_of_improvement(ours: Sequence[Array], theirs: Sequence[Array]) -> float:
+def probability_of_improvement(ours: Sequence[Array], theirs: Sequence[Array]) -> Any:
     """Return how likely a run of ours beats a run of theirs, ties counted half, on average over the strata.
 
     In each stratum this is the Mann-Whitney U divided by the number of pairs.
 
     Args:
-        ours: per stratum the scores (n,).
-        theirs: per stratum the scores (m,).
+        ours: per stratum the scores (..., n).
+        theirs: per stratum the scores (..., m).
     """
     shares = []
     for x, y in zip(ours, theirs, strict=True):
-        difference = np.asarray(x)[:, None] - np.asarray(y)[None, :]
-        shares.append(np.mean((difference > 0) + 0.5 * (difference == 0)))
-    return float(np.mean(shares))
+        difference = x[..., :, None] - y[..., None, :]
+        shares.append(np.mean((difference > 0) + 0.5 * (difference == 0), axis=(-2, -1)))
+    return np.mean(shares, axis=0)
 
 
 def bootstrap(
-    statistic: Callable[..., float],
+    statistic: Callable[..., Any],
     *samples: Sequence[Array],
     seed: int = 0,
     resamples: int = RESAMPLES,
@@ -71,9 +75,8 @@ def bootstrap(
     """Return a statistic with its stratified bootstrap interval (percentiles).
 
     Args:
-        statistic: takes as many lists of strata as there are samples.
-        samples: lists of strata, whose runs are drawn independently of one another; the strata of one sample may
-            differ in size.
+        statistic: takes as many lists of strata as there are samples, and works along the last axis.
+        samples: lists of strata, each an array of scores (n,). Runs are drawn in each stratum on its own.
         seed: of the draws.
         resamples: how many draws.
         confidence: of the interval.
@@ -84,14 +87,11 @@ def bootstrap(
     if any(len(stratum) == 0 for strata in samples for stratum in strata):
         raise ValueError("A bootstrap needs at least one run in every stratum.")
     generator = np.random.default_rng(seed)
-    draws = [statistic(*(resample(strata, generator) for strata in samples)) for _ in range(resamples)]
-    low, high = np.quantile(draws, [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0])
-    return Estimate(statistic(*samples), float(low), float(high))
-
-
-def resample(strata: Sequence[Array], generator: np.random.Generator) -> list[Array]:
-    """Return as many runs of each stratum, drawn with replacement."""
-    return [stratum[generator.integers(len(stratum), size=len(stratum))] for stratum in strata]
+    drawn = [
+        [stratum[generator.integers(len(stratum), size=(resamples, len(stratum)))] for stratum in strata]
+        for strata in samples
+    ]
+    return _estimate(statistic(*samples), statistic(*drawn), confidence)
 
 
 def paired_difference(
@@ -114,9 +114,7 @@ def paired_difference(
     # The mean over drawn runs and episodes is linear in how often each was drawn.
     shares = [generator.multinomial(n, np.full(n, 1.0 / n), resamples) / n for n in (len(ours), len(theirs), episodes)]
     means = shares[0] @ ours - shares[1] @ theirs
-    draws = np.einsum("re,re->r", means, shares[2])
-    low, high = np.quantile(draws, [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0])
-    return Estimate(float(ours.mean() - theirs.mean()), float(low), float(high))
+    return _estimate(ours.mean() - theirs.mean(), np.einsum("re,re->r", means, shares[2]), confidence)
 
 
 def iqm_band(curves: Array, seed: int = 0, resamples: int = 2_000, confidence: float = 0.95) -> tuple[Array, ...]:
@@ -133,5 +131,14 @@ def iqm_band(curves: Array, seed: int = 0, resamples: int = 2_000, confidence: f
     """
     generator = np.random.default_rng(seed)
     draws = iqm(curves[generator.integers(len(curves), size=(resamples, len(curves)))], axis=1)
-    low, high = np.quantile(draws, [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0], axis=0)
+    low, high = np.quantile(draws, _edges(confidence), axis=0)
     return iqm(curves, axis=0), low, high
+
+
+def _estimate(value: float, draws: Array, confidence: float) -> Estimate:
+    low, high = np.quantile(draws, _edges(confidence))
+    return Estimate(float(value), float(low), float(high))
+
+
+def _edges(confidence: float) -> tuple[float, float]:
+    return (1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0
