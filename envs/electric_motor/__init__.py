@@ -48,9 +48,13 @@ def _environment(
     }
 
 
+_WAVE: dict[str, Any] = {"amplitude": [0.0, 0.385], "offset": [0.0, 0.77], "length": [10_000, 10_000]}
+
 #: The series DC drive of arXiv:1910.09434, as in the code of gym-electric-motor's first commit (21 October 2019): speed
-#: control over one second by a one-quadrant converter with a dead time of one period, half of the references generated
-#: by the drive itself, reward 1 - |omega - omega*| / omega_max.
+#: control over one second by a one-quadrant converter with a dead time of one period; reward
+#: 1 - |omega - omega*| / omega_max; one reference per episode: a wave of at most the nominal speed, or (half of the
+#: time) what the drive itself does under random voltages. Unlike there, a reference is seen before it is judged, not
+#: after; and the drive's own references keep within the limits by their voltages, not by clipping.
 PAPER_2019: dict[str, Any] = {
     "motor": "series_dc",
     "task": "speed",
@@ -64,11 +68,11 @@ PAPER_2019: dict[str, Any] = {
     "initial": {"omega": [0.0, 100.7], "i": [0.0, 50.0]},
     "references": {
         "switch": [
+            {"kind": "step", **_WAVE, "period": [1 / 20, 1 / 3]},
+            {"kind": "sine", **_WAVE, "period": [1 / 20, 1 / 3]},
+            {"kind": "triangle", **_WAVE, "period": [1 / 20, 1 / 5]},
+            {"kind": "sawtooth", **_WAVE, "period": [1 / 20, 1 / 5], "offset": [0.0, 0.0]},
             {"kind": "feasible", "p": 4.0},
-            {"kind": "step"},
-            {"kind": "sine"},
-            {"kind": "triangle"},
-            {"kind": "sawtooth"},
         ],
         "tenure": [10_000, 10_000],
     },

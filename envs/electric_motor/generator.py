@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import kernels
-
-Interval = tuple[float, float]
+from .reading import Interval, interval, number, one_of, sequence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,11 +33,13 @@ class Reference:
     sigma: Interval = (1e-3, 1e-1)
     """Standard deviation (``wiener``) or scale (``laplace``) of a step."""
     amplitude: Interval = (0.0, 1.0)
-    """Amplitude of a wave; cut to fit into the margin."""
+    """Amplitude of a wave; the part of the interval that fits into the margin counts."""
     frequency: Interval = (1.0, 10.0)
     """Frequency of a wave in Hz."""
+    period: Interval | None = None
+    """Period of a wave in s, if that is to be drawn uniformly, and not the frequency."""
     offset: Interval = (-1.0, 1.0)
-    """Mean of a wave; moved so that the wave fits into the margin."""
+    """Mean of a wave; the part of the interval with which the wave fits into the margin counts."""
     margin: Interval | None = None
     """The reference stays within; nominal value over limit, if None."""
     length: Interval = (500.0, 2000.0)
@@ -51,28 +53,20 @@ class Reference:
         Raises:
             ValueError: unknown kind, or an interval that is empty or out of range.
         """
-        if self.kind not in kernels.GENERATOR_KINDS:
-            raise ValueError(f"Reference kind {self.kind!r} is unknown. Allowed: {', '.join(kernels.GENERATOR_KINDS)}.")
+        one_of("Reference kind", self.kind, kernels.GENERATOR_KINDS)
         bounds = {
-            "sigma": (1e-12, 10.0), "amplitude": (0.0, 1.0), "frequency": (0.0, 1e5), "offset": (-1.0, 1.0),
-            "margin": (-1.0, 1.0), "length": (1.0, 1e9),
+            "sigma": (1e-12, 10.0), "amplitude": (0.0, 1.0), "frequency": (0.0, 1e5), "period": (1e-5, 1e9),
+            "offset": (-1.0, 1.0), "margin": (-1.0, 1.0), "length": (1.0, 1e9),
         }  # fmt: skip
         for name, (low, high) in bounds.items():
-            interval = getattr(self, name)
-            if interval is None:
-                continue
-            if np.ndim(interval) == 0:
-                interval = (-interval, interval) if name == "margin" else (interval, interval)
-            pair = tuple(map(float, interval))
-            if len(pair) != 2 or not low <= pair[0] <= pair[1] <= high:
-                raise ValueError(f"Reference {name} is an interval within [{low:g}, {high:g}], not {interval!r}.")
-            object.__setattr__(self, name, pair)
-        if not (self.p > 0.0 and math.isfinite(self.p)):
-            raise ValueError(f"Reference p = {self.p!r}: a positive weight is needed.")
-        if not 0.0 < self.bandwidth <= 1e5:
-            raise ValueError(f"Reference bandwidth = {self.bandwidth!r} Hz is outside (0, 1e5].")
-        if not -1.0 <= self.value <= 1.0:
-            raise ValueError(f"Reference value = {self.value!r} is outside [-1, 1].")
+            value = getattr(self, name)
+            if name == "margin" and isinstance(value, numbers.Real):
+                value = -number("Reference margin", value, 0.0, 1.0), value
+            if value is not None:
+                object.__setattr__(self, name, interval(f"Reference {name}", value, low, high))
+        number("Reference p", self.p, 1e-9)
+        number("Reference bandwidth", self.bandwidth, 1e-9, 1e5)
+        number("Reference value", self.value, -1.0, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +83,9 @@ class References:
         """Check the number of generators and the intervals."""
         if not 1 <= len(self.generators) <= kernels.GENERATORS:
             raise ValueError(f"1 to {kernels.GENERATORS} generators are possible, not {len(self.generators)}.")
+        object.__setattr__(self, "tenure", interval("Reference tenure", self.tenure, 1.0, 1e9))
+        if self.start is not None:
+            object.__setattr__(self, "start", interval("Reference start", self.start, -1.0, 1.0))
 
 
 def read_references(given: Any, targets: Sequence[str], default: Reference) -> dict[str, References]:
@@ -120,32 +117,32 @@ def _read_one(given: Any, default: Reference) -> References:
     if isinstance(given, Mapping):
         options = dict(given)
         several = options.pop("switch", None)
-        outer = {name: tuple(options.pop(name)) for name in ("tenure", "start") if name in options}
+        outer = {name: options.pop(name) for name in ("tenure", "start") if name in options}
         if several is not None:
             if options:
                 raise ValueError(f"Unknown field {next(iter(options))!r} beside 'switch'. Allowed: 'tenure', 'start'.")
+            several = sequence("Reference switch", several)
             generators = tuple(g for one in several for g in _read_one(one, default).generators)
             return References(generators, **{"tenure": (100.0, 10_000.0), **outer})
-        fields = {field.name for field in dataclasses.fields(Reference)}
-        unknown = set(options) - fields
-        if unknown:
-            raise ValueError(
-                f"Unknown reference field or signal {sorted(unknown)[0]!r}. Fields: {', '.join(sorted(fields))}, "
-                "tenure, start, switch."
-            )
+        fields = [field.name for field in dataclasses.fields(Reference)]
+        for name in options:
+            one_of("The reference field or signal", name, (*fields, "tenure", "start", "switch"))
         return References((dataclasses.replace(default, **options),), **outer)
     raise ValueError(f"A reference is a kind, a dict of its fields, or {{'switch': [...]}}; not {given!r}.")
 
 
-def pack_references(row: NDArray[np.void], references: Sequence[References], margins: Sequence[Interval]) -> None:
+def pack_references(
+    row: NDArray[np.void], references: Sequence[References], margins: Sequence[Interval], lows: Sequence[float]
+) -> None:
     """Write the generators of each reference into the packed drive.
 
     Args:
         row: the record, changed in place.
         references: per target.
         margins: per target, where a generator names none: from the lowest to the highest nominal value.
+        lows: per target, the lowest normalised value.
     """
-    for r, (reference, margin) in enumerate(zip(references, margins, strict=True)):
+    for r, (reference, margin, low) in enumerate(zip(references, margins, lows, strict=True)):
         first = reference.generators[0].margin or margin
         row["reference_start"][r] = reference.start or first
         row["generator_length"][r] = reference.tenure
@@ -157,9 +154,14 @@ def pack_references(row: NDArray[np.void], references: Sequence[References], mar
             packed["kind"] = kernels.GENERATOR_KINDS.index(generator.kind)
             packed["cumulative"] = cumulative
             packed["log_sigma"] = np.log10(generator.sigma)
-            for name in ("value", "amplitude", "frequency", "offset", "length"):
+            for name in ("value", "amplitude", "offset", "length"):
                 packed[name] = getattr(generator, name)
-            packed["margin"] = generator.margin or margin
+            packed["frequency"], packed["draws_period"] = (
+                generator.period or generator.frequency,
+                bool(generator.period),
+            )
+            # Whatever its margin, a reference can be observed.
+            packed["margin"] = np.clip(generator.margin or margin, low, 1.0)
     bandwidths = [g.bandwidth for one in references for g in one.generators if g.kind == "feasible"]
     if bandwidths:
         row["is_feasible"] = 1

@@ -68,7 +68,8 @@ GENERATOR = np.dtype(
         ("value", _F8),
         ("log_sigma", _F8, (2,)),  # log10 of the step size's range
         ("amplitude", _F8, (2,)),
-        ("frequency", _F8, (2,)),  # Hz
+        ("frequency", _F8, (2,)),  # Hz; or periods in s
+        ("draws_period", _I8),
         ("offset", _F8, (2,)),
         ("margin", _F8, (2,)),  # the reference stays within
         ("length", _F8, (2,)),  # steps of a sub-episode
@@ -757,6 +758,13 @@ def within(rng: Stream, interval: Array) -> float:
 
 
 @jit
+def within_both(rng: Stream, interval: Array, low: float, high: float) -> float:
+    """Draw uniformly from what ``interval`` (2,) and [low, high] share; from the nearest end, if that is nothing."""
+    first = min(max(interval[0], low), high)
+    return first + (min(max(interval[1], low), high) - first) * uniform(rng)
+
+
+@jit
 def begin_sub_episode(row: Record, s: Record, r: int) -> None:
     """Draw a new generator when its tenure is over, and the parameters of reference ``r``'s next sub-episode."""
     state, rng = s.reference[r], s.rng
@@ -773,10 +781,11 @@ def begin_sub_episode(row: Record, s: Record, r: int) -> None:
     state[_REMAINING] = math.floor(within(rng, generator.length))
     state[_SIGMA] = 10.0 ** within(rng, generator.log_sigma)
     low, high = generator.margin[0], generator.margin[1]
-    state[_AMPLITUDE] = min(within(rng, generator.amplitude), 0.5 * (high - low))
-    state[_CYCLES] = within(rng, generator.frequency) * row.tau
-    offset = within(rng, generator.offset)
-    state[_OFFSET] = min(max(offset, low + state[_AMPLITUDE]), high - state[_AMPLITUDE])
+    fits = 0.5 * (high - low)
+    state[_AMPLITUDE] = within_both(rng, generator.amplitude, 0.0, fits)
+    draw = within(rng, generator.frequency)
+    state[_CYCLES] = row.tau / draw if generator.draws_period else row.tau * draw
+    state[_OFFSET] = within_both(rng, generator.offset, low + state[_AMPLITUDE], high - state[_AMPLITUDE])
     state[_PHASE] = uniform(rng)
     state[_WIDTH] = uniform(rng)
 
@@ -908,12 +917,15 @@ def observe(row: Record, s: Record, pool: Array, observation: NDArray[np.float32
 def to_phases(row: Record, s: Record, actions: Array, i: int, applied: Array) -> None:
     """Write action ``i``, given in the rotating frame as phase quantities for the middle of the period it acts in."""
     y = s.y
-    delay = row.pole_pairs * y[_W] * row.tau * (row.dead_time + 0.5 * row.turns)
+    period = row.pole_pairs * y[_W] * row.tau  # the rotor's turn in a period
     if row.is_flux_oriented:
+        # The stator's voltages stand still meanwhile; the rotor's do so too, unless they turn with it.
         cos, sin = flux_direction(y)
-        first = math.atan2(sin, cos) + delay
-        second = first - y[_E] - delay
+        angle = math.atan2(sin, cos)
+        first = angle + period * (row.dead_time + 0.5)
+        second = angle - y[_E] + period * 0.5 * (1.0 - row.turns)
     else:
+        delay = period * (row.dead_time + 0.5 * row.turns)
         first = -row.spin[0] * (y[_E] + delay)
         second = -row.spin[1] * (y[_E] + delay)
     x_0, x_1 = turn_by(actions[i, 0], actions[i, 1], first)
