@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
+import numbers
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,6 +17,7 @@ from . import kernels as k
 from . import params as p
 from .generator import Reference, References, pack_references, read_references
 from .motors import MOTORS, Machine, Matrix, MotorKind, check_physical, equations
+from .reading import entries, interval, number, one_of, sequence
 from .rewards import Constraint, Reward, read_constraints, read_reward
 
 TASKS = ("current", "torque", "speed")
@@ -85,20 +86,6 @@ class Converter:
         return self.kind == "finite"
 
 
-def one_of(what: str, value: Any, allowed: Iterable[str]) -> Any:
-    """Return ``value`` if it is allowed.
-
-    Raises:
-        ValueError: names the value, what is allowed, and what may have been meant.
-    """
-    names = tuple(allowed)
-    if value not in names:
-        close = difflib.get_close_matches(str(value), names, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"{what} = {value!r} is unknown.{hint} Allowed: {', '.join(names)}.")
-    return value
-
-
 def read_parameters(what: str, given: Any, kinds: Mapping[str, type[Parameters]]) -> Any:
     """Turn ``{"type": kind, field: value, ...}`` into parameters; parameters pass through.
 
@@ -132,14 +119,14 @@ def read_motor(motor: str, params: Any) -> tuple[MotorKind, p.Motor]:
         ValueError: an unknown motor or parameter, a value out of range, or parameters that are unphysical together.
     """
     kind = MOTORS[one_of("motor", motor, MOTORS)]
-    parameters = params if isinstance(params, kind.parameters) else fill(kind.parameters, params or {})
+    parameters = params if isinstance(params, kind.parameters) else fill(kind.parameters, entries("params", params))
     check_physical(kind.machine(parameters), motor)
     return kind, parameters
 
 
 def read_supply(given: Any, default: float) -> Any:
     """Return supply parameters from a voltage, a dict, parameters, or None for an ideal source of ``default`` volts."""
-    if given is None or (isinstance(given, int | float) and not isinstance(given, bool)):
+    if given is None or (isinstance(given, numbers.Real) and not isinstance(given, bool)):
         return p.IdealSupply(float(default if given is None else given))
     return read_parameters("supply", given, SUPPLIES)
 
@@ -154,8 +141,9 @@ def read_converter(given: Any, kind: MotorKind) -> Converter:
     name = one_of("converter", fields.pop("type", "continuous"), ("continuous", "finite", "none"))
     standard = tuple("4qc" if bridge == "dc" else bridge for bridge in kind.converters)
     bridges = fields.pop("bridges", standard)
-    bridges = (bridges,) if isinstance(bridges, str) else tuple(bridges)
-    interlocking, dead_time = fields.pop("interlocking_time", 0.0), fields.pop("dead_time", 0)
+    bridges = (bridges,) if isinstance(bridges, str) else sequence("converter bridges", bridges)
+    interlocking = number("converter interlocking_time", fields.pop("interlocking_time", 0.0), 0.0)
+    dead_time = fields.pop("dead_time", 0)
     commutation = one_of("commutation", fields.pop("commutation", "period"), ("period", "interlocking"))
     fields.pop("note", None)  # what the oracle's files say about a case
     for field in fields:
@@ -167,11 +155,9 @@ def read_converter(given: Any, kind: MotorKind) -> Converter:
     if not fits:
         places = ", ".join("b6" if place == "b6" else "one of 1qc, 2qc, 4qc" for place in kind.converters)
         raise ValueError(f"converter bridges = {bridges}: this motor needs {len(kind.converters)}: {places}.")
-    if not 0.0 <= interlocking <= 1.0:
-        raise ValueError(f"converter interlocking_time = {interlocking!r} s: between 0 and tau is needed.")
     if isinstance(dead_time, bool) or dead_time not in range(k.DELAY + 1):
         raise ValueError(f"converter dead_time = {dead_time!r} periods: 0 to {k.DELAY} are possible.")
-    return Converter(name, bridges, float(interlocking), int(dead_time), commutation)
+    return Converter(name, bridges, interlocking, int(dead_time), commutation)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,8 +179,7 @@ class Plant:
         """
         one_of("voltage_hold", self.voltage_hold, ("abc", "dq"))
         one_of("action_frame", self.action_frame, ("abc", "dq"))
-        if not (math.isfinite(self.tau) and 1e-9 <= self.tau <= 1.0):
-            raise ValueError(f"tau = {self.tau!r} s: a control period between 1e-9 and 1 s is needed.")
+        number("tau", self.tau, 1e-9, 1.0)
         if self.converter.interlocking_time >= self.tau:
             raise ValueError(
                 f"converter interlocking_time = {self.converter.interlocking_time!r} s is not below tau = {self.tau} s."
@@ -406,7 +391,7 @@ class Drive:
         for name in targets:
             share = min(self.nominal.get(name, self.limits[name]) / self.limits[name], 1.0)
             margins.append((self.low(name) * share, share))
-        pack_references(row, tuple(self.references.values()), margins)
+        pack_references(row, tuple(self.references.values()), margins, [self.low(name) for name in targets])
         row["weight"][:m], row["power"][:m] = self.reward.weights, self.reward.powers
         row["per_span"][:m] = [1.0 / (1.0 - self.low(name)) for name in targets]
         row["reward_bias"], row["violation_reward"] = self.reward.bias, self.reward.violation_reward
@@ -505,10 +490,12 @@ def build_drive(
     plant = Plant(
         motor,
         p.DriveParameters(
-            parameters, read_parameters("load", load or defaults["load"], LOADS), read_supply(supply, kind.supply)
+            parameters,
+            read_parameters("load", defaults["load"] if load is None else load, LOADS),
+            read_supply(supply, kind.supply),
         ),
         converter,
-        float(tau if tau is not None else (1e-5 if converter.is_finite else 1e-4)),
+        number("tau", (1e-5 if converter.is_finite else 1e-4) if tau is None else tau),
         voltage_hold,
         action_frame,
     )
@@ -517,19 +504,16 @@ def build_drive(
 
     scales = _scales(plant, limits, kind.limits, "limits")
     names = tuple(kind.signals) + (("psi_abs", "psi_angle") if flux_observer else ())
-    observed = tuple(sorted(kind.signals, key=kind.signals.__getitem__) if signals is None else signals)
-    for name in observed:
-        one_of("The observed signal", name, names)
+    shown = sorted(kind.signals, key=kind.signals.__getitem__) if signals is None else signals
+    observed = tuple(dict.fromkeys(one_of("The observed signal", name, names) for name in sequence("signals", shown)))
     if flux_observer:
         observed += tuple(name for name in ("psi_abs", "psi_angle") if name not in observed)
     if angle == "cos_sin" and "epsilon" in observed:
         place = observed.index("epsilon")
         observed = (*observed[:place], "cos_epsilon", "sin_epsilon", *observed[place + 1 :])
-    levels = dict.fromkeys(observed, float(noise)) if isinstance(noise, int | float) else dict(noise)
-    for name, level in levels.items():
-        one_of("The noisy signal", name, observed)
-        if not 0.0 <= level <= 1.0:
-            raise ValueError(f"noise of {name} = {level!r}: a standard deviation from 0 to 1 (normalised) is needed.")
+    given = dict.fromkeys(observed, noise) if isinstance(noise, numbers.Real) else entries("noise", noise)
+    levels = {one_of("The noisy signal", name, observed): number(f"noise of {name}", level, 0.0, 1.0)
+              for name, level in given.items()}  # fmt: skip
 
     targets = kind.targets[task]
     if isinstance(references, Mapping) and references and set(references) <= set(names):
@@ -542,7 +526,7 @@ def build_drive(
         nominal=_scales(plant, nominal, kind.limits | kind.nominal, "nominal"),
         observed=observed,
         noise=levels,
-        initial=_initial(initial or {}, (*kind.states, "omega", "epsilon")),
+        initial=_initial(entries("initial", initial), (*kind.states, "omega", "epsilon"), scales),
         references=read_references(references, targets, Reference(**defaults["reference"])),
         reward=read_reward(reward, targets),
         constraints=read_constraints(constraints, names, kind.constraints),
@@ -556,11 +540,9 @@ def _scales(plant: Plant, given: Mapping[str, float] | None, base: Mapping[str, 
     """Return a value for every signal, from general ones (``i`` for every current) and particular ones."""
     kind, amplitude = plant.kind, plant.supply_amplitude
     values = dict(base)
-    for name, value in (given or {}).items():
-        one_of(f"The {what} entry", name, (*kind.signals, "i"))
-        if not (math.isfinite(value) and value > 0.0):
-            raise ValueError(f"{what} of {name} = {value!r}: a positive number is needed.")
-        values[name] = float(value)
+    for name, value in entries(what, given).items():
+        one_of(f"The {what} entry", name, dict.fromkeys((*kind.signals, "i")))
+        values[name] = number(f"{what} of {name}", value, 1e-12)
     scales = {}
     for name, place in kind.signals.items():
         if name in values:
@@ -580,22 +562,20 @@ def _scales(plant: Plant, given: Mapping[str, float] | None, base: Mapping[str, 
     return scales | {"psi_abs": longest, "psi_angle": math.pi, "cos_epsilon": 1.0, "sin_epsilon": 1.0}
 
 
-def _initial(given: Mapping[str, Any], states: tuple[str, ...]) -> dict[str, tuple[float, float, float, float]]:
+def _initial(
+    given: Mapping[str, Any], states: tuple[str, ...], limits: Mapping[str, float]
+) -> dict[str, tuple[float, float, float, float]]:
     """Return mean, deviation and interval of each initial state (SI units)."""
     initial = {}
     for name, value in given.items():
         one_of("The initial state", name, states)
+        what, limit = f"initial {name}", limits.get(name, 1e9)
+        mean, deviation, ends = 0.0, 0.0, value
         if isinstance(value, Mapping):
-            fields = {"mean": 0.0, "std": 0.0, "low": -1e9, "high": 1e9}
-            for field, number in value.items():
-                one_of("The field of an initial state", field, fields)
-                fields[field] = float(number)
-            entry = (fields["mean"], fields["std"], fields["low"], fields["high"])
-        elif np.ndim(value) == 1 and len(value) == 2:
-            entry = (0.0, 0.0, float(value[0]), float(value[1]))
-        else:
-            entry = (float(value), 0.0, float(value), float(value))
-        if not (all(map(math.isfinite, entry)) and entry[2] <= entry[3] and entry[1] >= 0.0):
-            raise ValueError(f"initial {name} = {value!r}: a number, an interval (low, high), or mean, std, low, high.")
-        initial[name] = entry
+            fields = {"mean": 0.0, "std": 0.0, "low": -limit, "high": limit} | dict(value)
+            for field in fields:
+                one_of("The field of an initial state", field, ("mean", "std", "low", "high"))
+            mean, deviation = number(f"{what} mean", fields["mean"]), number(f"{what} std", fields["std"], 0.0)
+            ends = fields["low"], fields["high"]
+        initial[name] = (mean, deviation, *interval(what, ends, -limit, limit))
     return initial

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, ClassVar
 
 from ..core import Parameters, quantity
+from .reading import number, sequence
 
 
 def _resistance(default: float, meaning: str) -> Any:
@@ -196,8 +198,10 @@ class ProfileLoad(Parameters):
     def __post_init__(self) -> None:
         """Check the knots."""
         super().__post_init__()
-        object.__setattr__(self, "time", tuple(map(float, self.time)))
-        object.__setattr__(self, "omega", tuple(map(float, self.omega)))
+        for name in ("time", "omega"):
+            what = f"Speed profile {name}"
+            values = tuple(number(what, value) for value in sequence(what, getattr(self, name)))
+            object.__setattr__(self, name, values)
         if len(self.time) != len(self.omega) or not 1 <= len(self.time) <= 64:
             raise ValueError(f"A speed profile has 1 to 64 knots, not {len(self.time)} and {len(self.omega)}.")
         if self.time[0] != 0.0 or any(b <= a for a, b in zip(self.time, self.time[1:], strict=False)):
@@ -252,6 +256,12 @@ class Ac1Supply(Parameters):
     phase: float | None = None
     """Phase at the start in rad, [0, 2 pi); drawn for each episode, if None."""
 
+    def __post_init__(self) -> None:
+        """Check the phase."""
+        super().__post_init__()
+        if self.phase is not None:
+            number(f"{type(self).__name__}.phase", self.phase, 0.0, 2.0 * math.pi)
+
 
 @dataclasses.dataclass(frozen=True)
 class Ac3Supply(Parameters):
@@ -262,6 +272,12 @@ class Ac3Supply(Parameters):
     frequency: float = quantity(50.0, "Hz", "frequency", low=0.0, high=1e4)
     phase: float | None = None
     """Phase at the start in rad, [0, 2 pi); drawn for each episode, if None."""
+
+    def __post_init__(self) -> None:
+        """Check the phase."""
+        super().__post_init__()
+        if self.phase is not None:
+            number(f"{type(self).__name__}.phase", self.phase, 0.0, 2.0 * math.pi)
 
 
 Load = PolynomialLoad | ConstantSpeedLoad | ProfileLoad | OrnsteinUhlenbeckLoad

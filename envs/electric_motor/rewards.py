@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import kernels
+from .reading import entries, number, one_of, sequence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,37 +42,24 @@ def read_reward(given: Mapping[str, Any] | None, targets: Sequence[str]) -> Rewa
         ValueError: an unknown field, signal, or value out of range.
     """
     options: dict[str, Any] = {"weights": None, "power": 1.0, "bias": 0.0, "gamma": 0.9, "violation_reward": None}
-    for name, value in (given or {}).items():
-        if name not in options:
-            raise ValueError(f"Unknown reward field {name!r}. Allowed: {', '.join(options)}.")
-        options[name] = value
-    weights = _per_signal("weights", options["weights"] or 1.0 / len(targets), targets)
-    powers = _per_signal("power", options["power"], targets)
-    bias = sum(weights) if options["bias"] == "positive" else _finite("bias", options["bias"])
-    gamma = _finite("gamma", options["gamma"])
-    if not 0.0 <= gamma < 1.0:
-        raise ValueError(f"The reward's gamma = {gamma!r} is outside [0, 1).")
+    for name, value in entries("reward", given).items():
+        options[one_of("The reward field", name, options)] = value
+    weights = options["weights"]
+    weights = _per_signal("weights", 1.0 / len(targets) if weights is None else weights, targets, 0.0)
+    powers = _per_signal("power", options["power"], targets, 1.0)
+    bias = sum(weights) if options["bias"] == "positive" else number("reward bias", options["bias"])
+    gamma = number("reward gamma", options["gamma"], 0.0, 1.0 - 1e-9)
     violation = options["violation_reward"]
     if violation is None:
         violation = min((bias - sum(weights)) / (1.0 - gamma), 0.0)
-    return Reward(weights, powers, bias, _finite("violation_reward", violation))
+    return Reward(weights, powers, bias, number("reward violation_reward", violation))
 
 
-def _finite(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"The reward's {name} is a number, not {value!r}.")
-    return float(value)
-
-
-def _per_signal(name: str, given: Any, targets: Sequence[str]) -> tuple[float, ...]:
+def _per_signal(name: str, given: Any, targets: Sequence[str], default: float) -> tuple[float, ...]:
     values = given if isinstance(given, Mapping) else dict.fromkeys(targets, given)
-    unknown = set(values) - set(targets)
-    if unknown:
-        raise ValueError(f"The reward's {name} names {sorted(unknown)[0]!r}; the references are {', '.join(targets)}.")
-    numbers = tuple(_finite(name, values.get(target, 0.0)) for target in targets)
-    if any(number < 0.0 for number in numbers):
-        raise ValueError(f"The reward's {name} are not negative, but {numbers} were given.")
-    return numbers
+    for target in values:
+        one_of(f"The controlled signal of reward {name}", target, targets)
+    return tuple(number(f"reward {name} of {target}", values.get(target, default), 0.0) for target in targets)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,12 +84,12 @@ class Constraint:
         """
         if not 1 <= len(self.signals) <= 8:
             raise ValueError(f"A constraint names 1 to 8 signals, not {len(self.signals)}.")
-        if any(limit is not None and not limit > 0.0 for limit in self.limits):
-            raise ValueError(f"The limits of a constraint are positive, not {self.limits}.")
-        if not self.order >= 1.0:
-            raise ValueError(f"Constraint order = {self.order!r}: a number from 1 to infinity is needed.")
-        if not 0.0 < self.soft <= 1.0:
-            raise ValueError(f"Constraint soft = {self.soft!r} is outside (0, 1].")
+        for name, limit in zip(self.signals, self.limits, strict=True):
+            if limit is not None:
+                number(f"Constraint limit of {name}", limit, 1e-12)
+        if self.order != math.inf:
+            number("Constraint order", self.order, 1.0)
+        number("Constraint soft", self.soft, 1e-12, 1.0)
 
 
 def read_constraints(given: Any, known: Sequence[str], default: Sequence[Sequence[str]]) -> tuple[Constraint, ...]:
@@ -116,7 +104,8 @@ def read_constraints(given: Any, known: Sequence[str], default: Sequence[Sequenc
     Raises:
         ValueError: an unknown signal or field, or too many constraints.
     """
-    constraints = tuple(_read_constraint(one, known) for one in (default if given is None else given))
+    several = sequence("constraints", default if given is None else given)
+    constraints = tuple(_read_constraint(one, known) for one in several)
     if len(constraints) > kernels.CONSTRAINTS:
         raise ValueError(f"At most {kernels.CONSTRAINTS} constraints are possible, not {len(constraints)}.")
     return constraints
@@ -126,14 +115,16 @@ def _read_constraint(given: Any, known: Sequence[str]) -> Constraint:
     if isinstance(given, str):
         given = {"signals": [given]}
     elif not isinstance(given, Mapping):
-        given = {"signals": list(given), "order": 2.0 if len(list(given)) > 1 else math.inf}
-    unknown = set(given) - {"signals", "order", "soft"}
-    if unknown or "signals" not in given:
-        raise ValueError(f"A constraint has the fields signals, order and soft; {dict(given)!r} was given.")
-    signals = given["signals"]
-    limits = signals if isinstance(signals, Mapping) else dict.fromkeys(signals)
+        group = sequence("A constraint", given)
+        given = {"signals": group, "order": 2.0 if len(group) > 1 else math.inf}
+    fields: dict[str, Any] = {"signals": (), "order": math.inf, "soft": 1.0}
+    for name, value in given.items():
+        fields[one_of("The field of a constraint", name, fields)] = value
+    signals = fields["signals"]
+    if isinstance(signals, str):
+        signals = [signals]
+    limits = dict(signals) if isinstance(signals, Mapping) else dict.fromkeys(sequence("Constraint signals", signals))
     for name in limits:
-        if name not in known:
-            raise ValueError(f"A constraint names the signal {name!r}. Known: {', '.join(known)}.")
-    order = {"inf": math.inf}.get(given.get("order", math.inf), given.get("order", math.inf))
-    return Constraint(tuple(limits), tuple(limits.values()), float(order), float(given.get("soft", 1.0)))
+        one_of("The signal of a constraint", name, known)
+    order = math.inf if fields["order"] == "inf" else fields["order"]
+    return Constraint(tuple(limits), tuple(limits.values()), order, fields["soft"])

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import kernels as k
 from . import params as p
 from .drive import LOADS, Plant, read_converter, read_motor, read_parameters, read_supply
+from .reading import number
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,17 +63,19 @@ def simulate(
     plant = Plant(
         motor,
         p.DriveParameters(
-            parameters, read_parameters("load", load or {"type": "const"}, LOADS), read_supply(supply, kind.supply)
+            parameters,
+            read_parameters("load", {"type": "const"} if load is None else load, LOADS),
+            read_supply(supply, kind.supply),
         ),
         read_converter(converter, kind),
-        float(tau),
+        number("tau", tau),
         voltage_hold,
     )
     columns = len(plant.bridges) if plant.converter.is_finite else kind.channels
-    commands = np.asarray(actions, np.float64)
+    commands = _numbers("actions", actions)
     if commands.ndim == 1 and columns == 1:
         commands = commands[:, None]
-    if plant.converter.kind == "none":
+    if plant.converter.kind == "none" and commands.ndim > 0:
         commands = np.zeros((len(commands), kind.channels))
     elif commands.ndim != 2 or commands.shape[1] != columns:
         raise ValueError(f"actions of {motor} have shape (K, {columns}), not {np.shape(actions)}.")
@@ -81,24 +84,38 @@ def simulate(
             low, high = np.zeros(columns), np.array([len(bridge.table[0]) - 1 for bridge in plant.bridges])
         else:
             low, high = map(np.array, plant.action_bounds())
-        bad = ~((commands >= low) & (commands <= high)).all(axis=1)
+        allowed = (commands >= low) & (commands <= high)
+        if plant.converter.is_finite:
+            allowed &= commands == np.floor(commands)
+        bad = ~allowed.all(axis=1)
         if bad.any():
             i = int(np.flatnonzero(bad)[0])
             raise ValueError(f"actions[{i}] = {commands[i].tolist()}: allowed are {low.tolist()} to {high.tolist()}.")
 
+    late = np.zeros((plant.converter.dead_time, commands.shape[1]))
+    commands = np.concatenate([late, commands])[: len(commands)]
     row, state = np.zeros(1, k.ROW), np.zeros(1, k.DRIVE)
     plant.pack(plant.parameters, row[0])
     names = ("omega", *kind.states, *(("epsilon",) if kind.is_three_phase else ()))
     if initial_state is not None:
-        values = np.asarray(initial_state, np.float64)
+        values = _numbers("initial_state", initial_state)
         if values.shape != (len(names),) or not np.isfinite(values).all():
             raise ValueError(f"initial_state of {motor} is ({', '.join(names)}), not {initial_state!r}.")
         places = (0, *range(2, 2 + len(kind.states)), 1)
         for place, value in zip(places, values, strict=False):
             row["initial"][0, place] = value, 0.0, value, value
-    state["rng"][0] = seed, 0, 0
+    if seed not in range(2**64):
+        raise ValueError(f"seed = {seed!r}: a whole number in [0, 2^64) is needed.")
+    state["rng"][0] = np.array([seed, 0, 0], np.uint64)
     k.reset(state, row, np.ones(1, np.bool_), np.zeros((1, 1), np.float32), np.zeros((1, 8)), np.zeros((1, 0), np.int8))
     states, torque = np.zeros((len(commands) + 1, len(kind.states) + 2)), np.zeros(len(commands) + 1)
     k.simulate(row[0], state[0], commands, states, torque)
     time = np.arange(len(commands) + 1) * float(tau)
     return Simulation(np.asarray(time, np.float64), states[:, : len(names)], torque, names)
+
+
+def _numbers(what: str, given: ArrayLike) -> NDArray[np.float64]:
+    try:
+        return np.asarray(given, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{what} = {given!r:.80}: an array of numbers is needed.") from None
