@@ -104,7 +104,7 @@ def simulate(
         places = (0, *range(2, 2 + len(kind.states)), 1)
         for place, value in zip(places, values, strict=False):
             row["initial"][0, place] = value, 0.0, value, value
-    if seed not in range(2**64):
+    if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**64:
         raise ValueError(f"seed = {seed!r}: a whole number in [0, 2^64) is needed.")
     state["rng"][0] = np.array([seed, 0, 0], np.uint64)
     k.reset(state, row, np.ones(1, np.bool_), np.zeros((1, 1), np.float32), np.zeros((1, 8)), np.zeros((1, 0), np.int8))
