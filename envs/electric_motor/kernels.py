@@ -677,7 +677,7 @@ def fill_pool(row: Record, s: Record, y: Array, cos: float, sin: float, w: Recor
     pool[row.at_epsilon] = wrap(y[_E])
     pool[row.at_direction], pool[row.at_direction + 1] = cos, sin
     phase_currents(row, y, cos, sin, w)
-    for i in range(row.channels):
+    for i in range(row.at_current - row.at_phase_current):
         pool[row.at_phase_current + i] = w.currents[i]
     for i in range(row.voltages):
         pool[voltage + i] = y[_V + i]
