@@ -50,12 +50,7 @@ def oracle(name, voltage_hold):
     return result.states[::stride], result.torque[::stride]
 
 
-#: Much Coulomb friction around standstill.
-STICKY = {"permex_dc/4qc/continuous/poly", "pmsm/b6/continuous/poly", "dfim/b6+b6/continuous/poly"}
-FRICTION = pytest.mark.xfail(strict=True, reason="Runge-Kutta steps across the kink of the friction cost accuracy")
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[FRICTION] * (name in STICKY)) for name in CASES])
+@pytest.mark.parametrize("name", CASES)
 def test_trajectories_of_gym_electric_motor(name):
     states, torque = oracle(name, "dq")
     assert worst(states, ORACLE[f"dq/{name}"]) < 1e-6
@@ -98,7 +93,7 @@ def random_case(motor, load, bridges, converter, seed, steps=60):
     if load == "const":
         load = {"type": "const", "omega": speed}
     else:
-        load = {"type": "poly", "a": 0.0, "b": rng.uniform(0.0, 0.05), "c": 1e-5, "j_load": 2e-3}
+        load = {"type": "poly", "a": rng.uniform(0.0, 0.2), "b": rng.uniform(0.0, 0.05), "c": 1e-5, "j_load": 2e-3}
     currents = rng.uniform(-0.7, 0.7, len(kind.states)) * kind.limits["i"]
     if kind.is_flux_oriented:
         currents[2:] = rng.uniform(-0.8, 0.8, 2)  # Vs
@@ -174,7 +169,6 @@ def test_interlocking_matters(motor, bridges):
         assert worst(simulate(**case).states, simulate(**ideal).states) > 1e-3
 
 
-@FRICTION
 @pytest.mark.parametrize("motor", ["permex_dc", "pmsm", "dfim"])
 def test_friction_around_standstill(motor):
     """Torque of both signs and much Coulomb friction: the speed crosses its kinks again and again."""
@@ -358,11 +352,10 @@ def test_induction_machine_has_the_torque_of_its_equivalent_circuit(slip):
     w = 2 * np.pi * frequency
     speed = w / p["p"]
     supply = {"type": "ac3", "voltage": 400.0, "frequency": frequency, "phase": 0.3}
-    spin = np.sign(settled("scim", [], 300, supply=supply, converter="none", load={"type": "const", "omega": 0.0})[1])
     steps = 50_000
     run = simulate(
         "scim", np.zeros((steps, 0)), supply=supply, converter="none", tau=tau,
-        load={"type": "const", "omega": spin * (1.0 - slip) * speed},
+        load={"type": "const", "omega": (1.0 - slip) * speed},
     )  # fmt: skip
     # Each sample of the mains holds for a period, which takes sinc(w tau / 2) of the fundamental's amplitude.
     u = 400.0 * np.sqrt(2 / 3) * np.sinc(w * tau / 2 / np.pi)
@@ -373,7 +366,7 @@ def test_induction_machine_has_the_torque_of_its_equivalent_circuit(slip):
     i_r = i_s * magnetizing / (magnetizing + rotor)
     torque = 1.5 * abs(i_r) ** 2 * p["r_r"] / slip / speed
     last = slice(-round(1 / frequency / tau), None)
-    assert run.torque[last].mean() == pytest.approx(spin * torque, rel=5e-5)
+    assert run.torque[last].mean() == pytest.approx(torque, rel=5e-5)
     assert np.hypot(*run.states[last, 1:3].T).mean() == pytest.approx(abs(i_s), rel=1e-4)
 
 
@@ -515,11 +508,11 @@ def test_direct_start_of_an_induction_motor():
     load = {"type": "poly", "a": 0.0, "b": 0.001, "c": 0.0, "j_load": 1e-3}
     supply = {"type": "ac3", "voltage": 400.0, "frequency": 50.0, "phase": 0.2}
     run = simulate("scim", np.zeros((3000, 0)), supply=supply, converter="none", tau=tau, load=load)
-    assert abs(run.states[-1, 0]) == pytest.approx(2 * np.pi * 50.0 / p["p"], rel=0.02)
+    assert run.states[-1, 0] == pytest.approx(2 * np.pi * 50.0 / p["p"], rel=0.02)
 
     def mains(t):
         angle = 2 * np.pi * 50.0 * t + 0.2
-        return amplitude * np.sin(angle + 2 * np.pi / 3 * np.arange(3))
+        return amplitude * np.sin(angle - 2 * np.pi / 3 * np.arange(3))
 
     # A continuous bridge at full duty passes the supply: duty 1, less half.
     states, torque = textbook.simulate(
