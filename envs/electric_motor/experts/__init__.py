@@ -1,8 +1,8 @@
 """Experts: the controllers of an electric drive that a drive engineer would use.
 
 A factory takes the environment, wrapped or not, and returns a policy: ``reset()`` at the start of each episode, then
-``act(observation, info)``. They know the drive's parameters and read SI values from ``info``, like a controller with sensors.
-`docs/results/electric_motor_experts.md` shows what they reach; ``python -m rlx.envs.electric_motor.experts`` makes that table.
+``act(observation, info)``. Like a controller with sensors they read SI values from ``info``, not the observation, and
+they know the drive's parameters. ``python -m rlx.envs.electric_motor.experts`` measures what they reach.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ __all__ = ["Cascade", "mpc", "pi"]
 def pi(env: gymnasium.Env[Any, Any]) -> Cascade:
     """Return PI control for every motor, task and converter.
 
-    DC motors: current PI for each winding; three-phase motors: field-oriented control. Around it, as the task asks, the
-    currents that make a torque (maximum torque per ampere, field weakening) and a speed PI. Finite converters take the switching state
-    that comes nearest to the voltages of the same controller.
+    Current PI for each winding of DC motors, field-oriented control of three-phase motors. Around it, as the task asks,
+    the choice of currents that make a torque (maximum torque per ampere, field weakening), and a speed PI. Finite
+    converters take the switching state that comes nearest to what the same controller wants.
 
     Raises:
         ValueError: not an electric drive, ``converter="none"``, or references other than speed, torque and currents.

@@ -10,7 +10,6 @@ import gymnasium
 
 from .. import params as p
 from ..drive import Drive, Plant
-from .currents import CurrentPi
 from .machine import Limits, Measured, Vector, Windings, frame_of
 from .torque import POINTS
 
@@ -25,8 +24,8 @@ class InnerLoop(Protocol):
 class SpeedPi:
     """PI control of the speed, with the known load torque fed forward.
 
-    Symmetrical optimum (Schröder, "Elektrische Antriebe - Regelung von Antriebssystemen"): K = J / (a T), T_n = a^2 T, with
-    T the delay of the torque and a = 2. Anti-windup by conditional integration.
+    Symmetrical optimum (Schröder, "Elektrische Antriebe - Regelung von Antriebssystemen"): K = J / (a T), T_n = a^2 T
+    with a = 2 and T the delay of the torque. Anti-windup by conditional integration.
     """
 
     def __init__(self, plant: Plant, a: float = 2.0) -> None:
@@ -56,7 +55,8 @@ class SpeedPi:
             settling: time in s that the motor takes from here to a torque.
         """
         load = self.load_torque(omega)
-        # What the torque still adds to the speed while it falls to the load's; only torque that the error has called for.
+        # What the torque still adds to the speed until it has come down to the load's. Only as far as the error called
+        # for that torque: what a moving reference needs stays.
         called = self.gain * abs(target - omega)
         late = min(max(torque - load, -called), called) * settling(load) / (2.0 * self.inertia)
         self.error = target - omega - late
@@ -89,8 +89,8 @@ class Cascade:
         unknown = set(drive.references) - set(known)
         if unknown or {"omega", "torque"} <= set(drive.references):
             raise ValueError(
-                f"This expert follows the references {', '.join(known)}, and omega or torque but not both; the environment's "
-                f"are {', '.join(drive.references)}."
+                f"This expert follows the references {', '.join(known)}, though not omega and torque at once; the "
+                f"environment's are {', '.join(drive.references)}."
             )
         self.reset()
 
@@ -122,5 +122,3 @@ class Cascade:
         if self.currents:
             target = self.point.allowed(target, now)
         return self.inner.act(now, target, None if self.follows_currents else possible)
-
-

@@ -7,13 +7,10 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import params as p
 from ..drive import Bridge, Plant
-from .machine import Limits, Measured, Windings
-
-Vector = NDArray[np.float64]
+from .machine import Limits, Measured, Vector, Windings
 
 
 class Modulator:
@@ -68,7 +65,9 @@ class SpaceVector(Modulator):
         super().__init__(plant)
         # A bridge makes at most its supply between two phases (a hexagon in the plane); an excitation is one line.
         channels, lines, first = np.eye(plant.kind.channels), [], 0
-        self.stars, self.per_supply, self.lowest = [], np.ones(len(channels)), []
+        self.stars: list[slice] = []
+        self.lowest: list[float] = []
+        self.per_supply = np.ones(len(channels))
         for bridge in plant.bridges:
             phases = range(first, first + bridge.channels)
             if bridge.channels == 3:
@@ -92,8 +91,8 @@ class SpaceVector(Modulator):
                 share = min(max(((1.0 if change > 0.0 else low) - start) / change, 0.0), share)
         duty = (self.declarke @ (now.turn @ (base + share * step))) * (self.per_supply / supply)
         for star in self.stars:
-            phases = duty[star]
-            phases -= 0.5 * (phases.max() + phases.min())
+            phases = duty[star].tolist()
+            duty[star] -= 0.5 * (max(phases) + min(phases))
         duty = np.minimum(np.maximum(duty, self.low), self.high)
         return duty.astype(np.float32), now.turn.T @ (self.clarke @ (duty * (supply / self.per_supply)))
 
@@ -115,10 +114,10 @@ class FrameDuty(Modulator):
         scale = self.per_supply / (now.supply or math.inf)
         start, change, share = (now.turn @ base) * scale, (now.turn @ step) * scale, 1.0
         for pair in self.pairs:  # where the way from start to start + change leaves the circle
-            a, b = change[pair] @ change[pair], start[pair] @ change[pair]
-            c = start[pair] @ start[pair] - self.radius**2
-            if a * share * share + 2.0 * b * share + c > 0.0:
-                share = min(max((math.sqrt(b * b - a * c) - b) / a, 0.0), share) if c < 0.0 else 0.0
+            a, b = float(change[pair] @ change[pair]), float(start[pair] @ change[pair])
+            c = float(start[pair] @ start[pair]) - self.radius**2
+            if (a * share + 2.0 * b) * share + c > 0.0:
+                share = (math.sqrt(b * b - a * c) - b) / a if c < 0.0 else 0.0
         duty = start + share * change
         for pair in self.pairs:
             duty[pair] /= max(math.sqrt(duty[pair] @ duty[pair]) / self.radius, 1.0)
@@ -146,18 +145,9 @@ class Switching(Modulator):
         made = now.supply * (self.levels @ now.turn)
         changes = (made - base) @ self.per_gain
         error = changes - step @ self.per_gain
-        cost = (error * error).sum(axis=1) + excess(now.x, changes, self.limits)
+        cost = (error * error).sum(axis=1) + self.limits.excess(now.x[: len(base)] + changes)
         best = int(cost.argmin())
         return self.actions[best].copy(), made[best]
-
-
-def excess(x: Vector, changes: Vector, limits: Limits) -> Vector | float:
-    """Return a penalty (K,) that outweighs all else where the currents ``x + changes`` (K, m) exceed their limits."""
-    penalty: Vector | float = 0.0
-    for places, room in limits.groups:
-        level = (x[places] + changes[:, places]) / room
-        penalty = penalty + 1e9 * np.maximum((level * level).sum(axis=1) - 1.0, 0.0)
-    return penalty
 
 
 def switching_states(plant: Plant) -> tuple[list[Any], Vector]:
@@ -183,7 +173,20 @@ def switching_states(plant: Plant) -> tuple[list[Any], Vector]:
     levels = np.array([[level for _, channels in state for level in channels] for state in combined])
     actions = np.array([[action for action, _ in state] for state in combined], np.int64)
     m = min(plant.kind.clarke.shape)
-    return list(actions if len(plant.bridges) > 1 else actions[:, 0]), levels @ plant.kind.clarke[:m].T
+    voltages: Vector = levels @ plant.kind.clarke[:m].T
+    return list(actions if len(plant.bridges) > 1 else actions[:, 0]), voltages
+
+
+def solve(matrix: Vector, vector: Vector) -> Vector:
+    """Return matrix^-1 vector; quick for the sizes that are common here."""
+    if len(vector) == 1:
+        return np.asarray(vector / matrix[0, 0])
+    if len(vector) == 2:
+        (a, b), (c, d) = matrix.tolist()
+        x, y = vector.tolist()
+        determinant = a * d - b * c
+        return np.array([(d * x - b * y) / determinant, (a * y - c * x) / determinant])
+    return np.asarray(np.linalg.solve(matrix, vector))
 
 
 def modulator_of(plant: Plant, gain: Vector, limits: Limits) -> Modulator:
@@ -199,11 +202,11 @@ class CurrentPi:
     """PI control of all currents at once, with feed-forward of the back-EMF and of the coupling between windings.
 
     Magnitude optimum (Schröder, "Elektrische Antriebe - Regelung von Antriebssystemen"): the integral time cancels the
-    winding's, T_n = L / R, and the gain L / (2 T_sigma) follows from the small delay T_sigma. A converter that holds its
-    voltage for a period tau has T_sigma = tau / 2; currents then reach their references in one period. A dead time
-    on top is compensated by predicting the currents to its end. R, L and the back-EMF are matrices, and voltages are averages over
-    a period (implicit midpoint rule). Anti-windup by back-calculation: the integral takes the change of current that the made
-    voltages bring, not the one that was wanted.
+    winding's, T_n = L / R, and the gain L / (2 T_sigma) follows from the small delay T_sigma. A converter that holds
+    its voltage for a period tau has T_sigma = tau / 2: currents then reach their references in one period. A dead time
+    on top is compensated by predicting the currents to its end. R, L and the back-EMF are matrices, and voltages are
+    means over a period (implicit midpoint rule). Anti-windup by back-calculation: the integral takes the change of
+    current that the made voltages bring, not the one that was wanted.
     """
 
     def __init__(self, plant: Plant, windings: Windings, limits: Limits) -> None:
@@ -230,7 +233,7 @@ class CurrentPi:
 
         at_hand, integral = now, self.integral
         for voltages in self.pending:
-            change = np.linalg.solve(gain, voltages - self._held(now, integral, motional))
+            change = solve(gain, voltages - self._held(now, integral, motional))
             x = now.x.copy()
             x[:m] += change
             now, integral = now._replace(x=x), integral + resistance @ change
@@ -243,7 +246,8 @@ class CurrentPi:
             change[i] = (min(max(base[i] + gain[i, i] * change[i], low), high) - base[i]) / gain[i, i]
         action, made = self.modulator(base, gain @ change, now)
         self.pending.append(made)
-        change = np.linalg.solve(gain, self.pending.pop(0) - self._held(at_hand, self.integral, motional))
+        made = self.pending.pop(0)
+        change = solve(gain, made - (base if now is at_hand else self._held(at_hand, self.integral, motional)))
         self.integral = self.integral + resistance @ change
         return action
 

@@ -19,16 +19,16 @@ Signals = Mapping[str, float]
 class Windings:
     """The voltage equations u = R x + L dx/dt + omega (G x + e) + omega_frame F x of a motor.
 
-    The electrical state x is made of the currents; of induction motors, of stator current and rotor flux in a frame that
-    turns with ``omega_frame`` (electrical). The first ``fed`` equations have a voltage that a converter sets.
+    The electrical state x is made of the currents; of induction motors, of stator current and rotor flux in a frame
+    that turns with ``omega_frame`` (electrical). The first ``fed`` equations have a voltage that a converter sets.
     """
 
     def __init__(self, plant: Plant) -> None:
         """Take the matrices of the motor in ``plant``."""
         machine = plant.kind.machine(plant.parameters.motor)
-        currents = np.eye(len(machine.resistance))
+        currents: Vector = np.eye(len(machine.resistance))
         if machine.state_of_currents is not None:
-            currents = np.linalg.inv(machine.state_of_currents)
+            currents = np.asarray(np.linalg.inv(machine.state_of_currents), np.float64)
         self.fed = min(plant.kind.clarke.shape)
         self.r = machine.resistance[:, None] * currents
         self.l = machine.inductance @ currents
@@ -49,30 +49,32 @@ class Limits:
         plant, kind, m = drive.plant, drive.plant.kind, windings.fed
         self.names = ("i_sd", "i_sq") if kind.is_flux_oriented else kind.states
         step = 0.5 * plant.supply_amplitude * plant.tau * np.abs(np.linalg.inv(windings.l[:m, :m])).sum(axis=1)
-        groups = [(names, [drive.limits[name] for name in names]) for names in kind.constraints]
+        groups = {tuple(names): np.array([drive.limits[name] for name in names]) for names in kind.constraints}
         for constraint in drive.constraints:
             size = len(constraint.signals)
             shrink = constraint.soft * size ** min(0.5 - 1.0 / constraint.order, 0.0)
             pairs = zip(constraint.signals, constraint.limits, strict=True)
-            rooms = [shrink * (limit or drive.limits[name]) for name, limit in pairs]
-            is_box = math.isinf(constraint.order)
-            groups += [((n,), [r]) for n, r in zip(constraint.signals, rooms, strict=True)] if is_box else [
-                (constraint.signals, rooms)]  # fmt: skip
-        #: Groups of currents (places in x) whose Euclidean norm, in units of ``room`` (A), stays below 1.
-        self.groups: list[tuple[list[int], Vector]] = []
-        #: The same for references.
+            room = shrink * np.array([limit or drive.limits[name] for name, limit in pairs])
+            parts = np.arange(size)[:, None] if math.isinf(constraint.order) else [np.arange(size)]
+            for part in parts:
+                names = tuple(constraint.signals[i] for i in part)
+                groups[names] = np.minimum(groups.get(names, math.inf), room[part])
+        #: Groups of currents (places in x) whose Euclidean norm, in units of ``room`` (A), is at most 1 in references.
         self.targets: list[tuple[list[int], Vector]] = []
+        weights = []
         self.largest = dict.fromkeys(self.names, math.inf)
-        for members, limits in groups:
+        for members, limits in groups.items():
             if not set(members) <= set(self.names):
                 continue
-            places, room = [self.names.index(name) for name in members], 0.985 * np.array(limits)
+            places, room = [self.names.index(name) for name in members], 0.985 * limits
             if max(places) < m:
-                self.groups.append((places, room))
+                weights.append(np.zeros(m))
+                weights[-1][places] = room**-2.0
                 room = room - np.minimum(step[places], 0.25 * room) * plant.converter.is_finite
                 self.targets.append((places, room))
             for name, largest in zip(members, room.tolist(), strict=True):
                 self.largest[name] = min(self.largest[name], largest)
+        self.weights = np.array(weights).T  # (m, groups)
 
     def clip(self, currents: Vector) -> Vector:
         """Shorten ``currents`` (m,) in place to what is allowed, and return them."""
@@ -81,6 +83,11 @@ class Limits:
             if level > 1.0:
                 currents[places] /= level
         return currents
+
+    def excess(self, currents: Vector) -> Vector:
+        """Return a penalty (K,) that outweighs all else where ``currents`` (K, m) are beyond the limits."""
+        penalty: Vector = 1e9 * np.maximum((currents * currents) @ self.weights - 1.0, 0.0).sum(axis=1)
+        return penalty
 
 
 class Measured(NamedTuple):
@@ -149,8 +156,8 @@ class RotorFrame(Frame):
 class FluxFrame(Frame):
     """The frame of the rotor flux, of squirrel cage motors.
 
-    The angle follows from the stator current, which is known in both frames; the flux from the current model, a first-order
-    lag behind l_m i_sd (Quang and Dittrich, "Vector Control of Three-Phase AC Machines").
+    The angle follows from the stator current, which is known in both frames; the flux from the current model, a
+    first-order lag behind l_m i_sd (Quang and Dittrich, "Vector Control of Three-Phase AC Machines").
     """
 
     def __init__(self, plant: Plant) -> None:

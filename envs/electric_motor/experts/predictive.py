@@ -9,15 +9,12 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import params as p
 from ..drive import Plant
 from ..motors import equations
-from .currents import excess, switching_states
-from .machine import Limits, Measured, Windings, rotation
-
-Vector = NDArray[np.float64]
+from .currents import switching_states
+from .machine import Limits, Measured, Vector, Windings, rotation
 
 MOTORS = ("pmsm", "synrm")
 
@@ -25,9 +22,10 @@ MOTORS = ("pmsm", "synrm")
 class FiniteSetMpc:
     """Tries all switching states over one or two periods and takes the first of the best sequence.
 
-    The prediction is exact for constant speed and voltage. Cost per period: squared error of the currents, relative to
-    their limits; where a torque is wanted, the squared error of the torque, and a little of the currents so that the torque is made with the
-    least of them. Currents beyond their limits outweigh everything. A dead time is compensated by predicting to its end.
+    The prediction is exact for constant speed and voltage. Cost per period: the squared error of the currents, relative
+    to their limits; where a torque is wanted, the squared error of the torque, and so much of the currents' that it is
+    made with the least of them. Currents beyond their limits outweigh everything. A dead time is compensated by
+    predicting to its end.
     """
 
     def __init__(self, plant: Plant, windings: Windings, limits: Limits, horizon: int) -> None:
@@ -39,7 +37,7 @@ class FiniteSetMpc:
         self.psi = motor.psi_p if isinstance(motor, p.Pmsm) else 0.0
         self.actions, self.levels = switching_states(plant)
         self.pending = [np.zeros(2)] * plant.converter.dead_time
-        self.per_limit = 1.0 / limits.groups[0][1]
+        self.per_limit = 1.0 / limits.targets[0][1]
         self.highest = max(abs(self.torque(np.array([0.0, limits.largest["i_sq"]]))), 1e-9)
         if self.saliency:
             diagonal = math.sqrt(0.5) * limits.largest["i_sq"]
@@ -62,7 +60,7 @@ class FiniteSetMpc:
         return exponential[:2, :2], exponential[:2, 2:4], exponential[:2, 4]
 
     def act(self, now: Measured, target: Vector, torque: float | None = None) -> Any:
-        """Return the switching state that brings the currents to ``target`` (2,), or the torque to ``torque`` in N m."""
+        """Return the switching state for currents ``target`` (2,), or for a ``torque`` in N m that they should make."""
         phi, gamma, constant = self.prediction(now.omega)
         x = now.x
         for voltages in self.pending:
@@ -87,12 +85,10 @@ class FiniteSetMpc:
         if torque is not None:
             error = (self.torque(x) - torque) / self.highest
             cost = error * error + 1e-2 * cost
-        return np.asarray(cost + excess(np.zeros(2), x, self.limits))
+        return np.asarray(cost + self.limits.excess(x))
 
 
-def predictive_control(
-    env: gymnasium.Env[Any, Any], horizon: int
-) -> Callable[[Plant, Windings, Limits], FiniteSetMpc]:
+def predictive_control(env: gymnasium.Env[Any, Any], horizon: int) -> Callable[[Plant, Windings, Limits], FiniteSetMpc]:
     """Return what makes a `FiniteSetMpc` for the drive of ``env``.
 
     Raises:

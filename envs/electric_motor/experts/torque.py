@@ -7,13 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import params as p
 from ..drive import Plant
-from .machine import Limits, Measured
-
-Vector = NDArray[np.float64]
+from .machine import Limits, Measured, Vector
 
 
 def largest(holds: Callable[[float], bool], low: float, high: float) -> float:
@@ -35,7 +32,7 @@ class OperatingPoint:
         self.motor: Any = plant.parameters.motor
 
     def targets(self, torque: float, now: Measured) -> tuple[Vector, float]:
-        """Return the targets (m,) for ``torque`` in N m, and the torque that they make: less, where limits forbid more."""
+        """Return the targets (m,) for ``torque`` in N m, and the torque they make: less, where limits forbid more."""
         raise NotImplementedError
 
     def allowed(self, target: Vector, now: Measured) -> Vector:
@@ -67,7 +64,7 @@ class Series(OperatingPoint):
         """See `OperatingPoint`: the excitation winding takes its time."""
         m = self.motor
         away = abs(abs(float(now.x[0])) - math.sqrt(max(torque, 0.0) / m.l_e_prime))
-        return away * (m.l_a + m.l_e) / max(abs(now.supply), 1e-9)
+        return float(away * (m.l_a + m.l_e) / max(abs(now.supply), 1e-9))
 
 
 class PermanentlyExcited(OperatingPoint):
@@ -81,7 +78,7 @@ class PermanentlyExcited(OperatingPoint):
 
 
 class ExternallyExcited(OperatingPoint):
-    """T = l' i_a i_e: the least field with which the armature can make the highest torque, weakened above base speed."""
+    """T = l' i_a i_e: the least field with which the armature makes the highest torque, weakened above base speed."""
 
     def __init__(self, plant: Plant, limits: Limits) -> None:
         """Choose the field."""
@@ -118,7 +115,7 @@ class Shunt(OperatingPoint):
 
 
 class Synchronous(OperatingPoint):
-    """Maximum torque per ampere (MTPA), and along the voltage limit above base speed (Schröder, "Elektrische Antriebe").
+    """Maximum torque per ampere, and along the voltage limit above base speed (Schröder, "Elektrische Antriebe").
 
     T = k i_q (psi + (l_d - l_q) i_d). Up to base speed (i_d, i_q) is the shortest vector for the torque. Where its flux
     needs more voltage than there is, the point moves along the circle of the highest flux, at most to maximum torque
@@ -128,8 +125,8 @@ class Synchronous(OperatingPoint):
     def __init__(self, plant: Plant, limits: Limits) -> None:
         """Take the torque constant: 3/2 p, or 3 p with two star windings."""
         super().__init__(plant, limits)
-        self.k = self.motor.p * (3.0 if isinstance(self.motor, p.SixPmsm) else 1.5)
-        self.saliency = self.motor.l_d - self.motor.l_q
+        self.k: float = self.motor.p * (3.0 if isinstance(self.motor, p.SixPmsm) else 1.5)
+        self.saliency: float = self.motor.l_d - self.motor.l_q
         self.largest = limits.largest["i_sq"]
         self.fed = min(plant.kind.clarke.shape)
 
@@ -139,34 +136,56 @@ class Synchronous(OperatingPoint):
 
     def torque(self, i_d: float, i_q: float, psi: float) -> float:
         """Return the torque in N m."""
-        return self.k * i_q * (psi + self.saliency * i_d)
+        return float(self.k * i_q * (psi + self.saliency * i_d))
 
     def shortest(self, current: float, psi: float) -> tuple[float, float]:
         """Return i_d and i_q of the vector of length ``current`` that makes the most torque.
 
-        The derivative of the torque along the circle vanishes where 2 (l_d - l_q) i_d^2 + psi i_d = (l_d - l_q) current^2.
+        The torque does not change along the circle where 2 (l_d - l_q) i_d^2 + psi i_d = (l_d - l_q) current^2.
         """
         longer = self.saliency * current
         root = psi + math.sqrt(psi * psi + 8.0 * longer * longer)
         i_d = 2.0 * longer * current / root if root else 0.0
         return i_d, math.sqrt(max(current * current - i_d * i_d, 0.0))
 
+    def current(self, torque: float, psi: float) -> float:
+        """Return the length of the shortest vector for a torque >= 0, or of the longest one allowed.
+
+        Newton's method from above. The torque is convex in the length, since its slope is that at a constant angle:
+        where the angle is the best one, turning makes no difference.
+        """
+        if torque >= self.torque(*self.shortest(self.largest, psi), psi):
+            return self.largest
+        # With i_d = 0, and with i_d = i_q on the saliency alone, it would take more.
+        above = [torque / (self.k * psi)] if psi else []
+        above += [math.sqrt(2.0 * torque / (self.k * abs(self.saliency)))] if self.saliency else []
+        current = min(above)
+        for _ in range(8):
+            i_d, i_q = self.shortest(current, psi)
+            excess = self.torque(i_d, i_q, psi) - torque
+            if excess <= 1e-9 * torque:
+                break
+            current -= excess * current / (self.k * i_q * (psi + 2.0 * self.saliency * i_d))
+        return current
+
     def highest_flux(self, now: Measured) -> float:
         """Return the flux in Vs that the voltage allows at this speed."""
         voltage = self.highest_voltage(now)
-        return max(voltage - self.motor.r_s * self.largest, 0.1 * voltage) / max(self.motor.p * abs(now.omega), 1e-9)
+        emf = max(voltage - self.motor.r_s * self.largest, 0.1 * voltage)
+        return float(emf / max(self.motor.p * abs(now.omega), 1e-9))
 
     def point(self, torque: float, psi: float, flux: float) -> tuple[float, float]:
         """Return i_d and i_q for a torque >= 0, or for the highest that is possible with at most ``flux``."""
         m = self.motor
-
-        def is_within(current: float) -> bool:
-            i_d, i_q = self.shortest(current, psi)
-            return self.torque(i_d, i_q, psi) <= torque and math.hypot(psi + m.l_d * i_d, m.l_q * i_q) <= flux
-
-        i_d, i_q = self.shortest(largest(is_within, 0.0, self.largest), psi)
-        if math.hypot(psi + m.l_d * i_d, m.l_q * i_q) < flux * (1.0 - 1e-6):
+        i_d, i_q = self.shortest(self.current(torque, psi), psi)
+        if math.hypot(psi + m.l_d * i_d, m.l_q * i_q) <= flux:
             return i_d, i_q
+
+        def is_weak(current: float) -> bool:
+            i_d, i_q = self.shortest(current, psi)
+            return math.hypot(psi + m.l_d * i_d, m.l_q * i_q) <= flux
+
+        i_d, i_q = self.shortest(largest(is_weak, 0.0, self.largest), psi)
 
         def at(angle: float) -> tuple[float, float]:
             return (flux * math.cos(angle) - psi) / m.l_d, flux * math.sin(angle) / m.l_q
@@ -203,7 +222,7 @@ class SynchronousExcited(Synchronous):
 
     def field(self, now: Measured) -> float:
         """Return the flux in Vs of the excitation in the d axis."""
-        return max(self.motor.l_m * float(now.x[2]), 0.0)
+        return float(max(self.motor.l_m * now.x[2], 0.0))
 
     def targets(self, torque: float, now: Measured) -> tuple[Vector, float]:
         """See `OperatingPoint`."""
@@ -231,7 +250,7 @@ class Induction(OperatingPoint):
         """Return the flux in Vs, as far as the voltage allows it at this speed."""
         voltage = self.highest_voltage(now)
         emf = max(voltage - self.motor.r_s * self.largest, 0.1 * voltage)
-        return min(self.flux, emf / max(abs(now.omega_frame), 1e-9) * self.motor.l_m / self.l_s)
+        return float(min(self.flux, emf / max(abs(now.omega_frame), 1e-9) * self.motor.l_m / self.l_s))
 
 
 class Cage(Induction):
