@@ -28,7 +28,7 @@ def jit(function: Function) -> Function:
 
 
 def inlined(function: Function) -> Function:
-    """Compile a helper that is always merged into the kernel that calls it, so that loops around it can be vectorised."""
+    """Compile a helper that is merged into the kernel that calls it, so that loops around it can be vectorised."""
     compiled: Any = numba.njit(cache=True, error_model="numpy", forceinline=True)(function)
     return cast(Function, compiled)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
 import numbers
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
@@ -64,10 +63,12 @@ class Parameters:
                 continue
             value = getattr(self, field.name)
             where = f"{type(self).__name__}.{field.name}"
-            if isinstance(value, bool) or not isinstance(value, numbers.Real):
-                raise TypeError(f"{where} is a number in {field.metadata['unit']}, but {value!r} was given.")
+            kind: type = numbers.Integral if isinstance(field.default, int) else numbers.Real
+            if isinstance(value, bool) or not isinstance(value, kind):
+                what = "a whole number" if kind is numbers.Integral else f"a number in {field.metadata['unit']}"
+                raise TypeError(f"{where} is {what}, but {value!r} was given.")
             low, high = field.metadata["low"], field.metadata["high"]
-            if not (math.isfinite(value) and low <= value <= high):
+            if not low <= value <= high:
                 raise ValueError(
                     f"{where} = {value!r} is outside [{low:g}, {high:g}] {field.metadata['unit']} "
                     f"({field.metadata['meaning']})."

@@ -778,7 +778,7 @@ def begin_sub_episode(row: Record, s: Record, r: int) -> None:
             s.shadow_y[:] = s.y
     generator = row.generator[r * GENERATORS + int(state[_GENERATOR])]
     # Always the same number of draws, so that the stream does not depend on the kind.
-    state[_REMAINING] = math.floor(within(rng, generator.length))
+    state[_REMAINING] = min(math.floor(within(rng, generator.length)), state[_TENURE])
     state[_SIGMA] = 10.0 ** within(rng, generator.log_sigma)
     low, high = generator.margin[0], generator.margin[1]
     fits = 0.5 * (high - low)
@@ -788,6 +788,22 @@ def begin_sub_episode(row: Record, s: Record, r: int) -> None:
     state[_OFFSET] = within_both(rng, generator.offset, low + state[_AMPLITUDE], high - state[_AMPLITUDE])
     state[_PHASE] = uniform(rng)
     state[_WIDTH] = uniform(rng)
+
+
+@jit
+def shadow_excess(row: Record, s: Record, w: Record) -> float:
+    """Write the shadow's signals to the pool; return how far it is outside its constraints and margins, 0 if inside."""
+    pool, y = w.pool, s.shadow_y
+    cos, sin = direction(row, y)
+    fill_pool(row, s, y, cos, sin, w)
+    _, level = violation(row, pool)
+    excess = max(level - 0.9, 0.0)
+    for r in range(row.references):
+        generator = row.generator[r * GENERATORS + int(s.reference[r, _GENERATOR])]
+        if generator.kind == _FEASIBLE:
+            value = pool[row.reference[r]] * row.per_reference_scale[r]
+            excess = max(excess, max(value - generator.margin[1], generator.margin[0] - value))
+    return excess
 
 
 @jit
@@ -804,11 +820,12 @@ def shadow_step(row: Record, s: Record, w: Record) -> None:
         is_followed |= row.generator[r * GENERATORS + int(s.reference[r, _GENERATOR])].kind == _FEASIBLE
     if not is_followed:
         return
-    before, y, voltage, pool = w.before, s.shadow_y, w.voltage, w.pool
+    before, y, voltage = w.before, s.shadow_y, w.voltage
     before[:] = y
+    excess_before = shadow_excess(row, s, w)
     imposes_speed = row.load != _POLY
     for attempt in range(2):
-        # At full drive first; if that leaves the constraints, with the voltage off; else the reference holds.
+        # At full drive first; if that leads outside, with the voltage off; if that does not lead back, it holds.
         y[:] = before
         strength = 1.0 - attempt
         for channel in range(row.channels):
@@ -821,17 +838,11 @@ def shadow_step(row: Record, s: Record, w: Record) -> None:
         unload_lane(w.lanes, LANES, y)
         if imposes_speed:
             y[_W] = s.y[_W]
-        cos, sin = direction(row, y)
-        fill_pool(row, s, y, cos, sin, w)
-        _, level = violation(row, pool)
-        inside = level <= 0.9
-        for r in range(row.references):
-            inside &= abs(pool[row.reference[r]]) <= row.reference_scale[r]
-        if inside:
+        excess = shadow_excess(row, s, w)
+        if excess <= 0.0 or (attempt == 1 and excess < excess_before):
             return
     y[:] = before
-    cos, sin = direction(row, y)
-    fill_pool(row, s, y, cos, sin, w)
+    shadow_excess(row, s, w)
 
 
 @jit
