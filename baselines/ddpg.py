@@ -49,8 +49,6 @@ class Args:
     """Width of each hidden layer, of actor and critic alike."""
     activation: str = "relu"
     """Of the hidden layers: relu or tanh."""
-    input_scale: float = 1.0
-    """Observations are multiplied by it; more than 1 lets the networks tell small differences apart."""
     gamma: float = 0.99
     """Discount per decision."""
     error_bound: float = 0.0
@@ -96,7 +94,7 @@ class Args:
             ("steps num_envs action_repeat batch_size replay_size", lambda v: v >= 1, "at least 1"),
             ("seed warmup update_ratio noise_start noise_end", lambda v: v >= 0, "at least 0"),
             ("episode_steps saturation_penalty error_bound", lambda v: v >= 0, "at least 0"),
-            ("actor_rate critic_rate reward_scale input_scale", lambda v: v > 0, "more than 0"),
+            ("actor_rate critic_rate reward_scale", lambda v: v > 0, "more than 0"),
             ("final_rate", lambda v: 0 <= v <= 1, "between 0 and 1"),
             ("tau noise_fraction", lambda v: 0 < v <= 1, "more than 0 and at most 1"),
             ("gamma noise_correlation", lambda v: 0 <= v < 1, "at least 0 and less than 1"),
@@ -213,7 +211,6 @@ class DDPG:
     def policy(self) -> MlpPolicy:
         """The actor as it is now, as a policy of its own."""
         arrays = [parameter.detach().numpy().copy() for parameter in self.actor]
-        arrays[0] *= self.args.input_scale
         layers = list(zip(arrays[::2], arrays[1::2], strict=True))
         return MlpPolicy(layers, self.args.activation, self.observation_shape, self.action_space)
 
@@ -245,7 +242,7 @@ class DDPG:
         live = ~self.ended  # an episode that is over has nothing to remember: its next step is the reset
         for _ in range(args.action_repeat):
             observation, rewards, terminations, truncations, _ = self.envs.step(scaled)
-            observation = self._scaled(observation)
+            observation = self._flat(observation)
             reward += np.where(live, rewards, 0.0)
             length += live
             next_observation[live] = observation[live]
@@ -287,10 +284,10 @@ class DDPG:
             first = int(np.random.default_rng((self.args.seed, 2, self.decisions)).integers(10**9, 2 * 10**9))
         observation, _ = self.envs.reset(seed=first)
         self.ended[:] = False
-        return self._scaled(observation)
+        return self._flat(observation)
 
-    def _scaled(self, observation: NDArray[Any]) -> NDArray[np.float32]:
-        return observation.reshape(self.args.num_envs, -1).astype(np.float32) * np.float32(self.args.input_scale)
+    def _flat(self, observation: NDArray[Any]) -> NDArray[np.float32]:
+        return observation.reshape(self.args.num_envs, -1).astype(np.float32)
 
     # Learning
 
