@@ -123,7 +123,8 @@ class Dashboard:
             state: a record of `kernels.DRIVE`.
         """
         scratch = np.zeros(1, k.SCRATCH)[0]
-        k.fill_pool(row, state, state["y"], *state["direction"], scratch)
+        cos, sin = state["direction"]
+        k.fill_pool(row, state, state["y"], float(cos), float(sin), scratch)
         signals = {name: float(scratch["pool"][place]) for name, place in self.drive.signals.items()}
         shares = zip(self.drive.references, state["reference"][:, 0].tolist(), strict=False)  # 0: its value
         reference = {name: self.drive.limits[name] * share for name, share in shares}
