@@ -29,7 +29,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium import spaces
-from gymnasium.error import InvalidAction, ResetNeeded
+from gymnasium.error import DependencyNotInstalled, InvalidAction, ResetNeeded
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, VectorEnv
 
@@ -606,7 +606,10 @@ def pictures_need_no_display(subject: Subject) -> str | None:
         return "no render_mode 'rgb_array' is declared"
     need(env.metadata.get("render_fps", 0) > 0, "metadata has no 'render_fps'")
     with _environ(DISPLAY=None, WAYLAND_DISPLAY=None, SDL_VIDEODRIVER=None):
-        seen = subject.bare(render_mode="rgb_array")
+        try:
+            seen = subject.bare(render_mode="rgb_array")
+        except DependencyNotInstalled as error:
+            return str(error)
         moments, pictures = [begin(seen, SEED)], [seen.render()]
         for _ in range(3):
             moments += play(seen, moments[-1], steps=1)

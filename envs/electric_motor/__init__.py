@@ -90,6 +90,13 @@ FAMILY: dict[str, Any] = {
         _environment(
             "Paper2019", "Speed control of a series DC motor, as in the paper's code of 2019.", ("continuous", "speed"),
             ("pi",), kwargs=PAPER_2019,
+            reference_scores={
+                "cascaded PI of 2019": {
+                    "mean": 9812.5,
+                    "median": 9978.3,
+                    "source": "its code of 2019, run on its own references, 20 episodes",
+                }
+            },
         ),
         _environment(
             "PmsmCurrent", "Current control of a permanent magnet synchronous motor, continuous converter.",
