@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import gymnasium
+import numpy as np
 
 from .. import params as p
 from ..drive import Drive, Plant
@@ -103,6 +104,7 @@ class Cascade:
         self.point = POINTS[type(plant.parameters.motor)](plant, limits)
         self.inner = self.make_inner(plant, windings, limits)
         self.speed = SpeedPi(plant)
+        self.lowest = limits.lowest
         self.currents = [(i, name) for i, name in enumerate(limits.names) if name in self.drive.references]
         self.follows_currents = len(self.currents) == len(self.drive.references)
 
@@ -121,4 +123,4 @@ class Cascade:
             target[i] = reference[name]
         if self.currents:
             target = self.point.allowed(target, now)
-        return self.inner.act(now, target, None if self.follows_currents else possible)
+        return self.inner.act(now, np.maximum(target, self.lowest), None if self.follows_currents else possible)

@@ -44,11 +44,13 @@ class Limits:
     def __init__(self, drive: Drive, windings: Windings) -> None:
         """Collect what limits the currents of ``drive``.
 
-        A finite converter's references keep a distance: half of what the currents move in one period.
+        A finite converter's references keep a distance: half of what the currents move in one period; one period more
+        where an interlocking time lets diodes choose the voltage for that long.
         """
         plant, kind, m = drive.plant, drive.plant.kind, windings.fed
         self.names = ("i_sd", "i_sq") if kind.is_flux_oriented else kind.states
-        step = 0.5 * plant.supply_amplitude * plant.tau * np.abs(np.linalg.inv(windings.l[:m, :m])).sum(axis=1)
+        step = plant.supply_amplitude * plant.tau * np.abs(np.linalg.inv(windings.l[:m, :m])).sum(axis=1)
+        step *= plant.converter.is_finite * (1.5 if plant.converter.interlocking_time else 0.5)
         groups = {tuple(names): np.array([drive.limits[name] for name in names]) for names in kind.constraints}
         for constraint in drive.constraints:
             size = len(constraint.signals)
@@ -70,11 +72,15 @@ class Limits:
             if max(places) < m:
                 weights.append(np.zeros(m))
                 weights[-1][places] = room**-2.0
-                room = room - np.minimum(step[places], 0.25 * room) * plant.converter.is_finite
+                room = room - np.minimum(step[places], 0.25 * room)
                 self.targets.append((places, room))
             for name, largest in zip(members, room.tolist(), strict=True):
                 self.largest[name] = min(self.largest[name], largest)
         self.weights = np.array(weights).T  # (m, groups)
+        # The diode of a one-quadrant bridge carries no current back; what looks like one gets the whole supply.
+        one_way = [bridge.has_diode_only for bridge in plant.bridges for _ in range(2 if bridge.channels == 3 else 1)]
+        floors = [2e-3 * self.largest[self.names[i]] if is_diode else -math.inf for i, is_diode in enumerate(one_way)]
+        self.lowest = np.array(floors)
 
     def clip(self, currents: Vector) -> Vector:
         """Shorten ``currents`` (m,) in place to what is allowed, and return them."""
