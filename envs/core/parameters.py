@@ -23,6 +23,7 @@ def quantity(
     high: float,
     varies: bool = True,
     spread: tuple[float, float] = (0.25, 4.0),
+    from_zero: float | None = None,
 ) -> Any:
     """Declare a number of a `Parameters` class.
 
@@ -33,14 +34,14 @@ def quantity(
         low: the smallest allowed value.
         high: the largest allowed value. Both bounds are inclusive and finite.
         varies: whether an episode's context may change it.
-        spread: how far a context may move it, as multiples of the environment's own value; a value of zero may move
-            anywhere in [low, high].
+        spread: how far a context may move it, as multiples of the environment's own value.
+        from_zero: up to where a context may move it where the environment's own value is zero; ``high``, if None.
 
     Returns:
         A dataclass field.
     """
     metadata = {"unit": unit, "meaning": meaning, "low": low, "high": high, "varies": varies,
-                "spread": spread}  # fmt: skip
+                "spread": spread, "from_zero": from_zero}  # fmt: skip
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -91,7 +92,9 @@ class Parameters:
         boxes: dict[str, spaces.Space[Any]] = {}
         for name, value, meta in self._quantities():
             if meta["varies"]:
-                ends = [value * factor for factor in meta["spread"]] if value else [meta["low"], meta["high"]]
+                ends = [value * factor for factor in meta["spread"]]
+                if value == 0.0:
+                    ends = [meta["low"], meta["high"] if meta["from_zero"] is None else meta["from_zero"]]
                 low, high = max(min(ends), meta["low"]), min(max(ends), meta["high"])
                 boxes[name] = spaces.Box(low, high, (), np.float64)
         return spaces.Dict(boxes)

@@ -327,6 +327,7 @@ class Plant:
         jacobian[:n, :n] = matrices["a"] + omega * matrices["c"]
         if isinstance(self.parameters.load, p.PolynomialLoad):
             jacobian[:n, n] = matrices["c"] @ state + matrices["d"]
+            jacobian[n, n] = -float(row["load_b"] + 2.0 * row["load_c"] * omega)
             jacobian[n, :n] = (matrices["q2"] + matrices["q2"].T) @ state + matrices["q1"]
             jacobian[n] /= float(row["inertia"])
         rate = float(np.abs(np.linalg.eigvals(jacobian)).max())

@@ -171,10 +171,10 @@ class PolynomialLoad(Parameters):
     """Static load: T = sign(omega) (c omega^2 + a) + b omega, with inertia; a is smoothed around standstill."""
 
     kind: ClassVar[str] = "poly"
-    a: float = quantity(0.0, "N m", "constant load torque", low=0.0, high=1e5)
-    b: float = quantity(0.0, "N m s", "linear load coefficient", low=0.0, high=1e4)
-    c: float = quantity(0.0, "N m s^2", "quadratic load coefficient", low=0.0, high=1e3)
-    j_load: float = quantity(1e-5, "kg m^2", "load inertia", low=0.0, high=1e4, spread=(0.0, 100.0))
+    a: float = quantity(0.0, "N m", "constant load torque", low=0.0, high=1e5, from_zero=1.0)
+    b: float = quantity(0.0, "N m s", "linear load coefficient", low=0.0, high=1e4, from_zero=0.1)
+    c: float = quantity(0.0, "N m s^2", "quadratic load coefficient", low=0.0, high=1e3, from_zero=1e-3)
+    j_load: float = quantity(1e-5, "kg m^2", "load inertia", low=0.0, high=1e4, spread=(0.0, 100.0), from_zero=0.1)
 
 
 @dataclasses.dataclass(frozen=True)
