@@ -408,6 +408,30 @@ def test_contexts_by_row():
             assert reward[i] == single_reward
 
 
+@pytest.mark.parametrize("motor", ["series_dc", "scim"])
+def test_contexts_drawn_for_each_of_many_rows(motor):
+    """Rows with parameters, and so step sizes, of their own."""
+    num_envs = 70
+    envs = ElectricMotorVectorEnv(num_envs, motor=motor, max_episode_steps=8)
+    envs.context_space.seed(0)
+    contexts = [envs.context_space.sample() for _ in range(num_envs)]
+    columns = {name: np.array([context[name] for context in contexts]) for name in contexts[0]}
+    observations, _ = envs.reset(seed=30, options={"context": columns})
+    actions = actions_for(envs, 7)
+    batch = [envs.step(action) for action in actions]
+    for i, context in enumerate(contexts):
+        env = ElectricMotorEnv(motor=motor)
+        observation, _ = env.reset(seed=30 + i, options={"context": context})
+        np.testing.assert_array_equal(observations[i], observation)
+        for action, (observation, reward, terminated, _, info) in zip(actions, batch, strict=True):
+            single, single_reward, done, _, single_info = env.step(action[i])
+            np.testing.assert_array_equal(observation[i], single)
+            assert (reward[i], terminated[i]) == (single_reward, done)
+            assert not difference(row(info["signals"], i), single_info["signals"])
+            if done:
+                break
+
+
 def test_a_context_is_for_one_episode():
     env = ElectricMotorEnv()
     space = env.context_space

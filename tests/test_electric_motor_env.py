@@ -244,6 +244,28 @@ def test_observations_stay_inside_whatever_is_done(motor, converter, data):
             assert 0.0 <= info["cost"] <= 1.0
 
 
+@pytest.mark.parametrize("task", ["current", "speed"])
+@pytest.mark.parametrize("motor", MOTORS)
+def test_every_context_gives_a_drive_that_can_be_simulated(motor, task):
+    """Contexts at the corners of their space: numbers stay finite, observations inside, whatever the voltage does."""
+    env = ElectricMotorEnv(motor=motor, task=task, **FREE)
+    rng = np.random.default_rng(0)
+    actions = random_actions(env, 20)
+    for seed in range(12):
+        context = {name: float(rng.choice([box.low, box.high])) for name, box in env.context_space.items()}
+        try:
+            env.reset(seed=seed, options={"context": context})
+        except ValueError as error:
+            assert "inertia" in str(error)  # neither rotor nor load may have some
+            continue
+        for action in actions:
+            for _ in range(20):
+                observation, reward, *_, info = env.step(action)
+            assert env.observation_space.contains(observation)
+            assert math.isfinite(reward)
+            assert all(map(math.isfinite, info["signals"].values()))
+
+
 # ------------------------------------------------------------------------------------------- supplies, dead time, dq
 
 
