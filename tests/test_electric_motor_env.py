@@ -758,6 +758,15 @@ def test_soft_zone_grows_from_zero_to_one(speed, cost):
     assert reward == pytest.approx(-(1.0 - cost) * error - 10.0 * cost)
 
 
+@pytest.mark.parametrize(("merge", "cost"), [("max", 1 / 3), ("product", 1 - 0.8 * 2 / 3)])
+def test_degrees_are_merged(merge, cost):
+    """Levels of 0.6 and 0.5 are degrees of 0.2 and 1/3."""
+    constraints = [{"signals": {"omega": 50.0}, "soft": 0.5}, {"signals": {"omega": 60.0}, "soft": 0.25}]
+    env = ElectricMotorEnv(motor="pmsm", load={"type": "const", "omega": 30.0}, constraints=constraints, merge=merge)
+    env.reset(seed=0)
+    assert env.step(rest(env))[4]["cost"] == pytest.approx(cost)
+
+
 # ------------------------------------------------------------------------------------------------ gym-electric-motor
 
 GEM = json.loads((Path(__file__).parent / "data" / "electric_motor_gem_ids.json").read_text())
