@@ -664,10 +664,11 @@ def flux_direction(y: Array) -> tuple[float, float]:
 @jit
 def fill_pool(row: Record, s: Record, y: Array, cos: float, sin: float, w: Record) -> None:
     """Write every signal of the drive, SI units; ``cos`` and ``sin`` are those of epsilon."""
-    n, pool, current, voltage = row.n, w.pool, row.at_current, row.at_voltage
+    pool, current, voltage = w.pool, row.at_current, row.at_voltage
+    count = row.at_phase_voltage - current  # an induction machine may have rotor currents that nobody sees
     pool[OMEGA] = y[_W]
     pool[TORQUE] = machine_torque(row, y)
-    for i in range(n):
+    for i in range(count):
         pool[current + i] = y[_X + i]
     for i in range(row.channels):
         pool[row.at_phase_voltage + i] = s.phase_voltage[i]
@@ -684,9 +685,9 @@ def fill_pool(row: Record, s: Record, y: Array, cos: float, sin: float, w: Recor
     if row.is_flux_oriented:
         # The states are not all currents, and dq means along the rotor flux.
         along, across = flux_direction(y)
-        for i in range(n):
+        for i in range(count):
             pool[current + i] = 0.0
-            for j in range(n):
+            for j in range(row.n):
                 pool[current + i] += row.current[i, j] * y[_X + j]
         for i in range(0, row.voltages, 2):
             pool[current + i], pool[current + i + 1] = turn(pool[current + i], pool[current + i + 1], along, -across)
@@ -825,7 +826,7 @@ def shadow_step(row: Record, s: Record, w: Record) -> None:
     excess_before = shadow_excess(row, s, w)
     imposes_speed = row.load != _POLY
     for attempt in range(2):
-        # At full drive first; if that leads outside, with the voltage off; if that does not lead back, it holds.
+        # At full drive; if that leads outside, with the voltage off; if neither leads back, the reference holds.
         y[:] = before
         strength = 1.0 - attempt
         for channel in range(row.channels):
@@ -839,7 +840,7 @@ def shadow_step(row: Record, s: Record, w: Record) -> None:
         if imposes_speed:
             y[_W] = s.y[_W]
         excess = shadow_excess(row, s, w)
-        if excess <= 0.0 or (attempt == 1 and excess < excess_before):
+        if excess <= 0.0 or excess < excess_before:
             return
     y[:] = before
     shadow_excess(row, s, w)
