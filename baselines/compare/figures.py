@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter
 
 from .results import Results, number
-from .statistics import iqm_band
+from .statistics import Array, iqm_band
 
 # Colours that also differ in grey and for colour-blind eyes (Okabe and Ito 2008); "random" is always grey.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -57,30 +57,51 @@ def draw_all(results: Results, folder: Path) -> dict[str, Path]:
 
 
 def draw_curves(results: Results) -> Figure:
-    """Draw mean return against steps: every seed, their interquartile mean and its band, the experts' levels."""
-    figure = Figure(figsize=(8.4, 4.4), layout="constrained")
-    axes = figure.subplots()
+    """Draw mean return against steps: every seed, their interquartile mean and its band, the experts' levels.
+
+    Where the second half of training is a small part of the picture, it is drawn again beside it, enlarged.
+    """
+    curves = {
+        algo: np.array([[np.mean(row["returns"]) for row in run.log] for run in results.runs[algo]])
+        for algo in results.learners
+    }
+    levels = {algo: float(results.scores(algo).mean()) for algo in results.experts}
+    late = np.concatenate([curve[:, curve.shape[1] // 2 :].ravel() for curve in curves.values()])
+    ends = [*np.quantile(late, [0.1, 1.0]), *sorted(levels.values())[-1:]]
+    low, high = min(ends), max(ends)
+    everything = np.concatenate([curve.ravel() for curve in curves.values()])
+    is_small = 0.0 < high - low < 0.2 * (max(everything.max(), high) - min(everything.min(), low))
+
+    figure = Figure(figsize=(8.4, 4.2), layout="constrained")
+    panels = figure.subplots(1, 2, width_ratios=(3, 2)) if is_small else [figure.subplots()]
+    for axes in panels:
+        _draw_curves(axes, results, curves, levels)
+    panels[0].set_ylabel(f"mean return of {results.settings.episodes} episodes")
+    if is_small:
+        panels[1].set_xlim(panels[1].get_xlim()[1] / 2.0, None)
+        panels[1].set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
+        panels[1].set_title("enlarged", loc="left", fontsize=10, color="#666666")
+    for axes in panels:
+        _spread_labels(axes)
+    return figure
+
+
+def _draw_curves(axes: Axes, results: Results, curves: dict[str, Array], levels: dict[str, float]) -> None:
     palette = colors(list(results.runs))
-    for algo in results.learners:
-        runs = results.runs[algo]
-        steps = [row["step"] for row in runs[0].log]
-        curves = np.array([[np.mean(row["returns"]) for row in run.log] for run in runs])
-        middle, low, high = iqm_band(curves)
-        axes.plot(steps, curves.T, color=palette[algo], linewidth=0.8, alpha=0.45)
+    for algo, values in curves.items():
+        steps = [row["step"] for row in results.runs[algo][0].log]
+        middle, low, high = iqm_band(values)
+        axes.plot(steps, values.T, color=palette[algo], linewidth=0.8, alpha=0.45)
         axes.fill_between(steps, low, high, color=palette[algo], alpha=0.15, linewidth=0)
         axes.plot(steps, middle, color=palette[algo], linewidth=2.2)
-        _label(axes, algo, middle[-1], palette[algo])
-    for algo in results.experts:
-        level = results.scores(algo).mean()
+        _label(axes, algo, float(middle[-1]), palette[algo])
+    for algo, level in levels.items():
         axes.axhline(level, color=palette[algo], linewidth=1.6, linestyle=(0, (5, 2)))
         _label(axes, algo, level, palette[algo])
-    _spread_labels(axes)
     axes.margins(x=0)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.6g}"))
     axes.set_xlabel("environment steps")
-    axes.set_ylabel(f"mean return of {results.settings.episodes} episodes")
-    return figure
 
 
 def draw_returns(results: Results) -> Figure:
@@ -143,12 +164,15 @@ def _label(axes: Axes, text: str, y: float, color: str) -> None:
 
 
 def _spread_labels(axes: Axes) -> None:
-    """Move the labels at the right edge apart where they would overlap."""
+    """Move the labels at the right edge apart where they would overlap; drop those of what lies outside."""
     axes.figure.canvas.draw()
-    labels = sorted((text for text in axes.texts), key=lambda text: text.xy[1])  # type: ignore[attr-defined]
+    bottom, top = axes.get_ylim()
+    for label in tuple(axes.texts):
+        if not bottom <= label.xy[1] <= top:  # type: ignore[attr-defined]
+            label.remove()
     distance = 14.0 * axes.figure.dpi / 72.0
     height = -np.inf
-    for label in labels:
+    for label in sorted(axes.texts, key=lambda text: text.xy[1]):  # type: ignore[attr-defined]
         wanted = axes.transData.transform((0.0, label.xy[1]))[1]  # type: ignore[attr-defined]
         height = max(wanted, height + distance)
         label.set_position((6, (height - wanted) * 72.0 / axes.figure.dpi))
