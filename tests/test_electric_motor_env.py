@@ -25,6 +25,8 @@ from rlx.envs.electric_motor.motors import MOTORS
 from rlx.envs.electric_motor.presets import GEM_IDS
 from rlx.registry import catalog
 
+DATA = Path(__file__).parent / "data"
+GOLDEN = DATA / "electric_motor_golden.json"
 AC = [name for name, kind in MOTORS.items() if kind.is_three_phase]
 FREE = {"constraints": []}  # no limit ends the episode
 
@@ -769,7 +771,7 @@ def test_degrees_are_merged(merge, cost):
 
 # ------------------------------------------------------------------------------------------------ gym-electric-motor
 
-GEM = json.loads((Path(__file__).parent / "data" / "electric_motor_gem_ids.json").read_text())
+GEM = json.loads((DATA / "electric_motor_gem_ids.json").read_text())
 
 
 def test_the_sixty_ids():
@@ -867,10 +869,45 @@ def test_other_ids_are_refused(env_id):
         from_gem(env_id)
 
 
+# ------------------------------------------------------------------------------------------------------ golden traces
+
+OUR_IDS = [env_id for env_id in catalog.environments() if env_id.startswith("rlx/ElectricMotor")]
+
+
+def trace(env_id):
+    """Three observations and the return of forty steps that depend on nothing but the environment."""
+    env = gymnasium.make(env_id)
+    observations, total = [env.reset(seed=7)[0]], 0.0
+    for step in range(40):
+        if isinstance(env.action_space, gymnasium.spaces.Box):
+            wave = 0.1 * np.sin(0.2 * step + 2.0 * np.arange(env.action_space.shape[0]))
+            action = np.clip(wave, env.action_space.low, env.action_space.high)
+        else:
+            action = int(3 * step % env.action_space.n)
+        observation, reward, *_ = env.step(action)
+        total += reward
+        observations.append(observation)
+    return {
+        "observations": [np.round(np.asarray(observations[k], float), 6).tolist() for k in (0, 20, 40)],
+        "return": round(total, 6),
+    }
+
+
+@pytest.mark.parametrize("env_id", OUR_IDS)
+def test_an_id_means_the_same_task_for_ever(env_id):
+    """A change that moves a trace needs a new version of the id.
+
+    Then, or for a new id, write the file anew: ``python tests/test_electric_motor_env.py``.
+    """
+    expected, found = json.loads(GOLDEN.read_text())[env_id], trace(env_id)
+    np.testing.assert_allclose(found["observations"], expected["observations"], rtol=1e-4, atol=1e-5)
+    assert found["return"] == pytest.approx(expected["return"], rel=1e-5, abs=1e-5)
+
+
 # ------------------------------------------------------------------------------------------------- other libraries
 
 
-@pytest.mark.parametrize("env_id", [one for one in catalog.environments() if one.startswith("rlx/ElectricMotor")])
+@pytest.mark.parametrize("env_id", OUR_IDS)
 def test_stable_baselines_accepts_the_catalog(env_id):
     checker = pytest.importorskip("stable_baselines3.common.env_checker")
     with warnings.catch_warnings():
@@ -1153,3 +1190,7 @@ def test_a_window_without_pygame_says_what_to_install(monkeypatch):
 
 def test_experts_are_named():
     assert "random" in rlx.experts("rlx/ElectricMotor-v0")
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(json.dumps({env_id: trace(env_id) for env_id in OUR_IDS}, indent=1) + "\n")
