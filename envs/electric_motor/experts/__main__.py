@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import importlib
+import importlib.util
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +15,7 @@ from ..env import ElectricMotorEnv
 from ..presets import GEM_IDS, from_gem
 from . import mpc, pi
 
-#: Mean reward per step of gym-electric-motor 3.0.3's own controllers on its environments, seeds 0 to 9, 3000 steps.
+#: Mean reward per step of gym-electric-motor 3.0.3's own controllers in its environments, seeds 0 to 9, 3000 steps.
 GEM_CONTROLLERS = {
     "Cont-CC-PMSM-v0": -0.0071,
     "Cont-CC-SynRM-v0": -0.0048,
@@ -58,6 +60,33 @@ def episodes(
     return results
 
 
+def in_gym_electric_motor(name: str, seeds: int, steps: int) -> list[tuple[float, int, bool]]:
+    """Run `pi` like `episodes`, but in gym-electric-motor's environment of that name.
+
+    Raises:
+        ImportError: gym-electric-motor is not installed.
+    """
+    gem: Any = importlib.import_module("gym_electric_motor")
+    policy, results = pi(ElectricMotorEnv(**from_gem(name))), []
+    for seed in range(seeds):
+        env = gem.make(name)
+        (state, reference), _ = env.reset(seed=seed)
+        system = env.unwrapped.physical_system
+        places = [system.state_positions[target] for target in env.unwrapped.reference_generator.reference_names]
+        policy.reset()
+        total, length, terminated = 0.0, 0, False
+        while length < steps and not terminated:
+            names, limits = system.state_names, system.limits
+            info = {
+                "signals": dict(zip(names, (state * limits).tolist(), strict=True)),
+                "reference": {names[i]: value * limits[i] for i, value in zip(places, reference, strict=True)},
+            }
+            (state, reference), reward, terminated, _, _ = env.step(policy.act(None, info))
+            total, length = total + reward, length + 1
+        results.append((total, length, terminated))
+    return results
+
+
 def cell(results: list[tuple[float, int, bool]]) -> str:
     """Write the mean reward per step, and how many episodes a limit ended."""
     ended = sum(terminated for *_, terminated in results)
@@ -73,11 +102,12 @@ Made by `python -m rlx.envs.electric_motor.experts > docs/results/electric_motor
 ## The sixty tasks of gym-electric-motor
 
 Mean reward per step up to the end of the episode, which a limit may bring early; {seeds} episodes of 3000 steps (finite
-converters: 10 000), seeds from 0 on. Nothing reaches 0: the references are random walks that ignore what a drive can do.
-For comparison the controllers of gym-electric-motor 3.0.3, in its own environments with its own random numbers.
+converters: 10 000), seeds from 0 on. Nothing reaches 0: the references are random walks that ignore what a drive can
+do. The last two columns are in gym-electric-motor 3.0.3's own environments with its random numbers, 10 episodes of
+3000 steps: its own controllers, and `pi` (where that package is installed).
 
-| id | pi | mpc | random | gym-electric-motor |
-|---|---|---|---|---|"""
+| id | pi | mpc | random | there: its own | there: pi |
+|---|---|---|---|---|---|"""
 
 PAPER = """
 ## The set-up of 2019: `rlx/ElectricMotorPaper2019-v0`
@@ -102,7 +132,9 @@ def main() -> None:
         policies: tuple[Any, ...] = (pi, mpc if has_mpc else None, RandomPolicy)
         steps = 10_000 if is_finite else 3000
         cells = [cell(episodes(arguments, policy, options.seeds, steps)) if policy else "" for policy in policies]
-        print(f"| {name} | {' | '.join(cells)} | {GEM_CONTROLLERS.get(name, '')} |", flush=True)
+        has_peer = name in GEM_CONTROLLERS and importlib.util.find_spec("gym_electric_motor")
+        there = cell(in_gym_electric_motor(name, 10, 3000)) if has_peer else ""
+        print(f"| {name} | {' | '.join(cells)} | {GEM_CONTROLLERS.get(name, '')} | {there} |", flush=True)
 
     print(PAPER)
     for label, policy, seeds in (("pi", pi, 20), ("pi", pi, options.paper_seeds), ("random", RandomPolicy, 20)):

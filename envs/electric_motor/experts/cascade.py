@@ -26,19 +26,21 @@ class SpeedPi:
     """PI control of the speed, with the known load torque fed forward.
 
     Symmetrical optimum (Schröder, "Elektrische Antriebe - Regelung von Antriebssystemen"): K = J / (a T), T_n = a^2 T
-    with a = 2 and T the delay of the torque. Anti-windup by conditional integration.
+    with a = 2 and T the delay of the torque. For large signals, where the torque takes its time, the error is that of
+    the speed which the torque will still bring about until it is back at what keeps the speed; and the integral
+    forgets within 50 periods (anti-windup).
     """
 
-    def __init__(self, plant: Plant, a: float = 2.0) -> None:
-        """Design for inertia and load of ``plant``."""
+    def __init__(self, plant: Plant, highest: float, a: float = 2.0) -> None:
+        """Design for inertia and load of ``plant``, whose torque is at most ``highest`` in N m."""
         load = plant.parameters.load
-        has_load = isinstance(load, p.PolynomialLoad)
         self.load = load if isinstance(load, p.PolynomialLoad) else p.PolynomialLoad(j_load=0.0)
-        self.inertia = plant.parameters.motor.j_rotor + self.load.j_load * has_load
+        self.inertia = plant.parameters.motor.j_rotor + self.load.j_load
         delay = plant.tau * (1.0 + plant.converter.dead_time)
         self.gain = self.inertia / (a * delay)
         self.integral_gain = self.gain * plant.tau / (a * a * delay)
-        self.integral, self.error, self.wanted = 0.0, 0.0, 0.0
+        self.highest = highest
+        self.integral, self.error, self.wanted, self.possible, self.is_small = 0.0, 0.0, 0.0, 0.0, False
 
     def load_torque(self, omega: float) -> float:
         """Return the load torque in N m, its constant part smoothed around standstill."""
@@ -55,19 +57,21 @@ class SpeedPi:
             torque: of the motor, at this instant, in N m.
             settling: time in s that the motor takes from here to a torque.
         """
-        load = self.load_torque(omega)
-        # What the torque still adds to the speed until it has come down to the load's. Only as far as the error called
-        # for that torque: what a moving reference needs stays.
-        called = self.gain * abs(target - omega)
-        late = min(max(torque - load, -called), called) * settling(load) / (2.0 * self.inertia)
+        keeping = self.load_torque(omega) + self.integral
+        late = (torque - keeping) * settling(keeping) / (2.0 * self.inertia)
         self.error = target - omega - late
-        self.wanted = load + self.gain * self.error + self.integral
+        self.wanted = keeping + self.gain * self.error
+        follows = abs(torque - self.possible) < 0.02 * self.highest
+        self.is_small = follows and abs(torque - keeping) < 0.25 * self.highest
         return self.wanted
 
     def made(self, torque: float) -> None:
-        """Take note of the torque that is possible; integrate only if that is the wanted one."""
-        if abs(torque - self.wanted) <= 1e-6 * abs(self.wanted):
+        """Take note of the torque that is possible instead of the wanted one."""
+        self.possible = torque
+        if self.is_small and abs(torque - self.wanted) <= 1e-6 * abs(self.wanted):
             self.integral += self.integral_gain * self.error
+        else:
+            self.integral *= 0.98
 
 
 class Cascade:
@@ -103,7 +107,7 @@ class Cascade:
         self.frame = frame_of(plant)
         self.point = POINTS[type(plant.parameters.motor)](plant, limits)
         self.inner = self.make_inner(plant, windings, limits)
-        self.speed = SpeedPi(plant)
+        self.speed = SpeedPi(plant, self.drive.limits["torque"])
         self.lowest = limits.lowest
         self.currents = [(i, name) for i, name in enumerate(limits.names) if name in self.drive.references]
         self.follows_currents = len(self.currents) == len(self.drive.references)
@@ -118,7 +122,8 @@ class Cascade:
                 now.omega, reference["omega"], signals["torque"], lambda load: self.point.settling(load, now)
             )
         target, possible = self.point.targets(torque, now)
-        self.speed.made(possible)
+        if "omega" in reference:
+            self.speed.made(possible)
         for i, name in self.currents:
             target[i] = reference[name]
         if self.currents:

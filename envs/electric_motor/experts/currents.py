@@ -57,7 +57,7 @@ class SpaceVector(Modulator):
     """Duty cycles of three-phase bridges, centred in the supply (space vector modulation).
 
     Where the voltages are too high, less is made of the part that changes the currents, not of the part that balances
-    the back-EMF, so that all currents move straight to where they should be.
+    the back-EMF, so that all currents move straight to where they should be; a tenth of the voltage is left for that.
     """
 
     def __init__(self, plant: Plant) -> None:
@@ -82,14 +82,17 @@ class SpaceVector(Modulator):
 
     def __call__(self, base: Vector, step: Vector, now: Measured) -> tuple[Any, Vector]:
         """See `Modulator`."""
-        supply, share = now.supply or 1e-9, 1.0
+        supply, held, share = now.supply or 1e-9, 1.0, 1.0
         lines = self.lines @ now.turn / supply
         starts, changes = (lines @ base).tolist(), (lines @ step).tolist()
-        for start, change, low in zip(starts, changes, self.lowest, strict=True):
-            end = start + share * change
-            if change and not low <= end <= 1.0:
-                share = min(max(((1.0 if change > 0.0 else low) - start) / change, 0.0), share)
-        duty = (self.declarke @ (now.turn @ (base + share * step))) * (self.per_supply / supply)
+        ways = list(zip(starts, changes, self.lowest, strict=True))
+        if any(not low <= start + change <= 1.0 for start, change, low in ways):
+            held = min(0.9 / max(*map(abs, starts), 1e-9), 1.0)
+            for start, change, low in ways:
+                if change:
+                    room = (1.0 if change > 0.0 else low) - held * start
+                    share = min(max(room / change, 0.0), share)
+        duty = (self.declarke @ (now.turn @ (held * base + share * step))) * (self.per_supply / supply)
         for star in self.stars:
             phases = duty[star].tolist()
             duty[star] -= 0.5 * (max(phases) + min(phases))
@@ -116,11 +119,12 @@ class FrameDuty(Modulator):
         for pair in self.pairs:  # where the way from start to start + change leaves the circle
             a, b = float(change[pair] @ change[pair]), float(start[pair] @ change[pair])
             c = float(start[pair] @ start[pair]) - self.radius**2
-            if (a * share + 2.0 * b) * share + c > 0.0:
-                share = (math.sqrt(b * b - a * c) - b) / a if c < 0.0 else 0.0
+            if a and a + 2.0 * b + c > 0.0:
+                held = min(0.9 * self.radius / math.sqrt(max(c + self.radius**2, 1e-12)), 1.0)
+                start[pair] *= held
+                b, c = held * b, held * held * (c + self.radius**2) - self.radius**2
+                share = min((math.sqrt(b * b - a * c) - b) / a, share)
         duty = start + share * change
-        for pair in self.pairs:
-            duty[pair] /= max(math.sqrt(duty[pair] @ duty[pair]) / self.radius, 1.0)
         duty = np.minimum(np.maximum(duty, self.low), self.high)
         return duty.astype(np.float32), now.turn.T @ (duty / scale)
 

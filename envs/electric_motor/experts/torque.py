@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import params as p
 from ..drive import Plant
-from .machine import Limits, Measured, Vector
+from .machine import Limits, Measured, Vector, Windings
 
 
 def largest(holds: Callable[[float], bool], low: float, high: float) -> float:
@@ -26,10 +26,13 @@ def largest(holds: Callable[[float], bool], low: float, high: float) -> float:
 class OperatingPoint:
     """Chooses the targets of the fed states for a torque; a derived class for each kind of motor."""
 
+    drivers: tuple[int, ...] = (0,)  # the currents that change the torque quickly
+
     def __init__(self, plant: Plant, limits: Limits) -> None:
         """Plan for the motor of ``plant`` within ``limits``."""
         self.plant, self.limits = plant, limits
         self.motor: Any = plant.parameters.motor
+        self.inductances = np.diag(Windings(plant).l).tolist()
 
     def targets(self, torque: float, now: Measured) -> tuple[Vector, float]:
         """Return the targets (m,) for ``torque`` in N m, and the torque they make: less, where limits forbid more."""
@@ -40,8 +43,12 @@ class OperatingPoint:
         return self.limits.clip(target)
 
     def settling(self, torque: float, now: Measured) -> float:
-        """Return how long the currents take from here to ``torque``, in s; 0 where that is short for the speed."""
-        return 0.0
+        """Return how long the currents that make the torque take from here to ``torque``, in s."""
+        target, _ = self.targets(torque, now)
+        volts = 0.0
+        for i in self.drivers:
+            volts = max(volts, self.inductances[i] * abs(float(target[i] - now.x[i])))
+        return volts / max(self.highest_voltage(now), 1e-9)
 
     def highest_voltage(self, now: Measured) -> float:
         """Return the length in V of the voltage vector that is there in any direction, with 5 % left for control."""
@@ -59,12 +66,6 @@ class Series(OperatingPoint):
         possible = abs(now.supply) / max(m.r_a + m.r_e + m.l_e_prime * now.omega, 1e-9)
         current = min(math.sqrt(max(torque, 0.0) / m.l_e_prime), self.limits.largest["i"], possible)
         return np.array([current]), m.l_e_prime * current * current
-
-    def settling(self, torque: float, now: Measured) -> float:
-        """See `OperatingPoint`: the excitation winding takes its time."""
-        m = self.motor
-        away = abs(abs(float(now.x[0])) - math.sqrt(max(torque, 0.0) / m.l_e_prime))
-        return float(away * (m.l_a + m.l_e) / max(abs(now.supply), 1e-9))
 
 
 class PermanentlyExcited(OperatingPoint):
@@ -86,14 +87,24 @@ class ExternallyExcited(OperatingPoint):
         self.i_a = limits.largest["i_a"]
         self.i_e = min(limits.largest["i_e"], plant.kind.limits["torque"] / (self.motor.l_e_prime * self.i_a))
 
+    def strongest(self, now: Measured) -> float:
+        """Return the field current in A whose back-EMF the voltage allows at this speed."""
+        voltage = self.highest_voltage(now)
+        emf = max(voltage - self.motor.r_a * self.i_a, 0.1 * voltage)
+        return float(emf / max(self.motor.l_e_prime * abs(now.omega), 1e-9))
+
     def targets(self, torque: float, now: Measured) -> tuple[Vector, float]:
         """See `OperatingPoint`."""
-        m, voltage = self.motor, self.highest_voltage(now)
-        emf = max(voltage - m.r_a * self.i_a, 0.1 * voltage)
-        i_e = min(self.i_e, emf / max(m.l_e_prime * abs(now.omega), 1e-9))
+        m, i_e = self.motor, min(self.i_e, self.strongest(now))
         flux = m.l_e_prime * float(now.x[1])
         i_a = min(max(torque / flux if flux else 0.0, -self.i_a), self.i_a)
         return np.array([i_a, i_e]), flux * i_a
+
+    def allowed(self, target: Vector, now: Measured) -> Vector:
+        """See `OperatingPoint`: the field's back-EMF leaves the armature a voltage."""
+        highest = self.strongest(now)
+        target[1] = min(max(float(target[1]), -highest), highest)
+        return self.limits.clip(target)
 
 
 class Shunt(OperatingPoint):
@@ -121,6 +132,8 @@ class Synchronous(OperatingPoint):
     needs more voltage than there is, the point moves along the circle of the highest flux, at most to maximum torque
     per flux.
     """
+
+    drivers = (0, 1)
 
     def __init__(self, plant: Plant, limits: Limits) -> None:
         """Take the torque constant: 3/2 p, or 3 p with two star windings."""
@@ -195,8 +208,22 @@ class Synchronous(OperatingPoint):
             slope = psi / m.l_d * math.cos(angle) + flux * (1.0 / m.l_q - 1.0 / m.l_d) * math.cos(2.0 * angle)
             return slope >= 0.0 and self.torque(i_d, i_q, psi) <= torque and math.hypot(i_d, i_q) <= self.largest
 
-        i_d, i_q = at(largest(rises, math.atan2(m.l_q * i_q, psi + m.l_d * i_d), math.pi))
+        # Maximum torque per flux is within a quarter turn if l_d >= l_q, else beyond it.
+        end = 0.5 * math.pi if self.saliency >= 0.0 else math.pi
+        i_d, i_q = at(largest(rises, math.atan2(m.l_q * i_q, psi + m.l_d * i_d), end))
         return max(i_d, -self.largest), i_q
+
+    def allowed(self, target: Vector, now: Measured) -> Vector:
+        """See `OperatingPoint`: currents that need more voltage than there is move to where the flux is weakest."""
+        m, target, psi, flux = self.motor, self.limits.clip(target), self.field(now), self.highest_flux(now)
+        weakest, i_d, i_q = -min(psi / m.l_d, self.largest), float(target[0]), float(target[1])
+
+        def is_weak(share: float) -> bool:
+            return math.hypot(psi + m.l_d * (weakest + share * (i_d - weakest)), m.l_q * share * i_q) <= flux
+
+        share = largest(is_weak, 0.0, 1.0)
+        target[0], target[1] = weakest + share * (i_d - weakest), share * i_q
+        return target
 
     def targets(self, torque: float, now: Measured) -> tuple[Vector, float]:
         """See `OperatingPoint`."""
@@ -237,6 +264,8 @@ class Induction(OperatingPoint):
     The flux is the one with which the highest stator current makes the most torque, weakened above base speed.
     """
 
+    drivers = (1,)
+
     def __init__(self, plant: Plant, limits: Limits) -> None:
         """Choose the flux."""
         super().__init__(plant, limits)
@@ -244,13 +273,17 @@ class Induction(OperatingPoint):
         self.l_s, self.l_r = self.motor.l_m + self.motor.l_sigs, self.motor.l_m + self.motor.l_sigr
         self.rate = self.motor.r_r / self.l_r
         self.k = 1.5 * self.motor.p * self.motor.l_m / self.l_r
-        self.flux = self.motor.l_m * self.largest * math.sqrt(0.5)
+        self.flux: float = self.motor.l_m * self.largest * math.sqrt(0.5)
 
     def wanted_flux(self, now: Measured) -> float:
-        """Return the flux in Vs, as far as the voltage allows it at this speed."""
+        """Return the flux in Vs for most torque, as far as the voltage allows it at this speed."""
+        return min(self.flux, self.highest_flux(now))
+
+    def highest_flux(self, now: Measured) -> float:
+        """Return the flux in Vs that the voltage allows at this speed."""
         voltage = self.highest_voltage(now)
         emf = max(voltage - self.motor.r_s * self.largest, 0.1 * voltage)
-        return float(min(self.flux, emf / max(abs(now.omega_frame), 1e-9) * self.motor.l_m / self.l_s))
+        return float(emf / max(abs(now.omega_frame), 1e-9) * self.motor.l_m / self.l_s)
 
 
 class Cage(Induction):
@@ -272,8 +305,11 @@ class Cage(Induction):
     def allowed(self, target: Vector, now: Measured) -> Vector:
         """Return currents that keep some flux, so that it has a direction, and whose slip the control can follow."""
         tau, flux = self.plant.tau, float(now.x[2])
-        i_d = (flux + (0.02 * self.flux - flux) / (10.0 * tau * self.rate)) / self.motor.l_m
-        i_d = min(max(float(target[0]), i_d), self.largest)
+        low, high = (
+            (flux + (bound - flux) / (10.0 * tau * self.rate)) / self.motor.l_m  # brings the flux there in ten periods
+            for bound in (0.02 * self.flux, self.highest_flux(now))
+        )
+        i_d = min(max(min(float(target[0]), high), low, -self.largest), self.largest)
         room = math.sqrt(self.largest**2 - i_d * i_d)
         room = min(room, 0.1 / tau * max(flux, 2e-5 * self.flux) / (self.rate * self.motor.l_m))
         return np.array([i_d, min(max(float(target[1]), -room), room)])
