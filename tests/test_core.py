@@ -17,6 +17,7 @@ from gymnasium.vector import AutoresetMode
 from scipy import stats
 
 from rlx.envs.core import Parameters, integer, jit, normal, philox, quantity, uniform
+from rlx.envs.core.random import _EDGE, TAIL
 from rlx.envs.electric_motor import ElectricMotorEnv, ElectricMotorVectorEnv
 from rlx.registry.probe import difference
 
@@ -70,26 +71,37 @@ def test_philox_agrees_with_its_definition():
         assert encrypt(key, low, high) == c
 
 
-def test_uniform_reads_53_bits_of_one_block():
+def test_a_uniform_draw_reads_53_bits_of_half_a_block():
     rng = stream(7, 3)
-    low = int(philox(np.uint64(7), np.uint64(3), np.uint64(0))[0])
-    assert uniform(rng) == (low >> 11) * 2.0**-53
-    assert rng.tolist() == [7, 4, 0]
-
-
-def test_normal_draws_two_deviates_from_a_block():
-    rng = stream(7, 3)
-    first = normal(rng)
-    assert rng[1] == 4
+    halves = [int(half) for half in philox(np.uint64(7), np.uint64(3), np.uint64(0))]
+    assert uniform(rng) == (halves[0] >> 11) * 2.0**-53
+    assert rng.tolist() == [7, 4, halves[1]]
     kept = rng.copy()
-    second = normal(rng)
+    assert uniform(rng) == (halves[1] >> 11) * 2.0**-53
     assert rng.tolist() == [7, 4, 0]
-    assert first != second
-    assert normal(kept) == second  # the second deviate travels with the stream
-    # Box and Muller, from the block's own bits.
-    one, other = (int(half) >> 11 for half in philox(np.uint64(7), np.uint64(3), np.uint64(0)))
-    radius, angle = np.sqrt(-2 * np.log(1 - one * 2.0**-53)), 2 * np.pi * other * 2.0**-53
-    assert [first, second] == pytest.approx([radius * np.cos(angle), radius * np.sin(angle)], rel=1e-12)
+    assert uniform(kept) == (halves[1] >> 11) * 2.0**-53  # the other half travels with the stream
+
+
+def test_normal_draws_fill_the_area_under_the_density():
+    """The ziggurat's layers: equal areas, stacked from zero to the density's peak, the tail in the lowest."""
+    edge, density = _EDGE, np.exp(-0.5 * _EDGE**2)
+    areas = edge[1:-1] * np.diff(density[1:])
+    assert areas == pytest.approx(edge[0] * density[1], rel=1e-9)
+    below = edge[1] * density[1] + np.sqrt(2.0 * np.pi) * stats.norm.sf(edge[1])
+    assert below == pytest.approx(edge[0] * density[1], rel=1e-12)
+    assert edge[1] == TAIL
+    assert edge[-1] == 0.0
+
+
+def test_normal_draws_reach_into_the_tail():
+    deviates = many(stream(11), 2_000_000, 1)
+    beyond = np.abs(deviates[np.abs(deviates) > TAIL])
+    expected = len(deviates) * 2.0 * stats.norm.sf(TAIL)
+    assert abs(len(beyond) - expected) < 4.0 * np.sqrt(expected)
+    assert stats.kstest(stats.norm.sf(beyond) / stats.norm.sf(TAIL), "uniform").pvalue > 1e-3
+    for power, moment in ((1, 0.0), (2, 1.0), (3, 0.0), (4, 3.0)):
+        spread = np.std(deviates**power) / np.sqrt(len(deviates))
+        assert abs(np.mean(deviates**power) - moment) < 4.0 * spread
 
 
 @pytest.mark.parametrize("key", [0, 1, 2**63 + 12345])

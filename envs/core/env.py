@@ -66,7 +66,7 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         self._observations = Observations(problem.observation_space)
         self._active = np.ones(1, np.bool_)
         self._buffers = self._observations.allocate(1)
-        self._values = np.zeros((1, problem.width))
+        self._values = np.zeros((problem.width, 1))
         self._mask = np.zeros((1, problem.action_mask_size), np.int8)
         self._outputs = (self._observations.argument(self._buffers), self._values, self._mask)
         self._leaves = self._observations.views(self._buffers, 0)
@@ -107,7 +107,7 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         if self._step is None:
             self._step = self._bind()
         self._is_reset = True
-        info = self._info(self._values[0].tolist())
+        info = self._info(self._values[:, 0].tolist())
         del info["reward_terms"], info["cost"]
         if self.problem.action_mask_size:
             info["action_mask"] = self._mask[0].copy()
@@ -133,7 +133,7 @@ class KernelEnv(gymnasium.Env[Any, Any]):
             raise ResetNeeded("Call env.reset() before env.step(action).")
         actions = self._actions.read(action, ())
         self._step(self._states, self._rows, actions, self._active, *self._outputs)
-        values = self._values[0].tolist()
+        values = self._values[:, 0].tolist()
         terminated = values[TERMINATED] != 0.0
         info = self._info(values)
         if self.problem.action_mask_size:

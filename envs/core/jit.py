@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -10,27 +12,33 @@ import numba
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def jit(function: Function) -> Function:
+# Kernels are compiled together with the random streams' functions. Numba would not see that those have changed: it
+# finds cached machine code by a function's name, and by the contents of the function's own file.
+_CORE = hashlib.sha256(Path(__file__).with_name("random.py").read_bytes()).hexdigest()[:8]
+
+
+def jit(function: Function, *, is_inlined: bool = False) -> Function:
     """Compile ``function`` with Numba, once per machine.
 
-    The machine code is kept in a cache on disk beside the source. Numba looks only at the file of the decorated
-    function to see whether that cache is stale, so a kernel and its helpers belong in one file. Arithmetic is strict
-    (no fastmath): single and batched environments must agree bit for bit.
+    The machine code is kept in a cache on disk beside the source, until the function's file or `core` changes; so a
+    kernel and its helpers belong in one file. Arithmetic is strict (no fastmath): single and batched environments must
+    agree bit for bit.
 
     Args:
         function: a pure function of numbers and arrays.
+        is_inlined: merge it into the kernel that calls it, so that loops around it can be vectorised.
 
     Returns:
         The compiled function, called like the original. The original stays reachable as ``.py_func``.
     """
-    compiled: Any = numba.njit(cache=True, error_model="numpy")(function)
+    function.__qualname__ += f"_{_CORE}"
+    compiled: Any = numba.njit(cache=True, error_model="numpy", forceinline=is_inlined)(function)
     return cast(Function, compiled)
 
 
 def inlined(function: Function) -> Function:
-    """Compile a helper that is merged into the kernel that calls it, so that loops around it can be vectorised."""
-    compiled: Any = numba.njit(cache=True, error_model="numpy", forceinline=True)(function)
-    return cast(Function, compiled)
+    """Compile a helper that is merged into the kernel that calls it, see `jit`."""
+    return jit(function, is_inlined=True)
 
 
 def bound(kernel: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:

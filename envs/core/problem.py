@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from .parameters import Parameters
 
-#: The columns of ``values`` that every kernel fills; the named groups of `Problem.info` follow from `INFO` on.
+#: The lines of ``values`` that every kernel fills; the named groups of `Problem.info` follow from `INFO` on.
 REWARD, TERMINATED, COST, SUCCESS, INFO = 0, 1, 2, 3, 4
 
 
@@ -38,7 +38,7 @@ class Problem:
     - ``observation``: (N, D) array of the observation space's dtype to fill, flat. A `spaces.Dict` is laid out in the
       order of its keys; where its leaves have several dtypes this is a tuple of arrays, one per dtype in order of
       appearance.
-    - ``values``: (N, V) float64 to fill: `REWARD`, `TERMINATED`, `COST`, `SUCCESS`, then the groups of ``info``. Before
+    - ``values``: (V, N) float64 to fill: `REWARD`, `TERMINATED`, `COST`, `SUCCESS`, then the groups of ``info``. Before
       ``reset`` it is zero, so that only what an episode starts with need be filled.
     - ``action_mask``: (N, M) int8 to fill; M is 0 without ``action_mask_size``.
     """
@@ -63,7 +63,7 @@ class Problem:
 
     @functools.cached_property
     def width(self) -> int:
-        """The number of columns of ``values``."""
+        """The number of lines of ``values``, V."""
         return INFO + sum(map(len, self.info.values()))
 
 
@@ -114,16 +114,16 @@ def copied(leaves: tuple[tuple[str | None, NDArray[Any]], ...]) -> Any:
 
 
 def info_reader(problem: Problem) -> Callable[[list[Any]], dict[str, Any]]:
-    """Return a function that sorts the columns of ``values`` into the named groups and ``cost`` of ``info``.
+    """Return a function that sorts the lines of ``values`` into the named groups and ``cost`` of ``info``.
 
     It is compiled from a dict display: several times faster than building the same dicts in a loop, and this runs in
     every step.
     """
-    column, groups = INFO, []
+    line, groups = INFO, []
     for group, names in problem.info.items():
-        items = ", ".join(f"{name!r}: v[{column + i}]" for i, name in enumerate(names))
+        items = ", ".join(f"{name!r}: v[{line + i}]" for i, name in enumerate(names))
         groups.append(f"{group!r}: {{{items}}}")
-        column += len(names)
+        line += len(names)
     source = f"lambda v: {{{', '.join(groups)}, 'cost': v[{COST}]}}"
     reader: Callable[[list[Any]], dict[str, Any]] = eval(source, {})  # noqa: S307 - names are quoted by repr
     return reader

@@ -4,8 +4,8 @@ Philox4x32-7 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2
 64-bit key and a 64-bit counter give 128 random bits, so that a stream is a few numbers, can be copied and continued
 anywhere, and streams of different keys never meet. Verified against the authors' known answers.
 
-A stream is an array ``rng`` of shape (3,), dtype uint64: key, counter, and the second normal deviate of the last pair
-(its bits; zero for none). A uniform draw uses one block, a pair of normal draws too.
+A stream is an array ``rng`` of shape (3,), dtype uint64: key, counter, and the second half of the last block (zero for
+none). A uniform draw takes 64 bits, half a block; so does a normal draw, save one in eighty, which takes more.
 """
 
 from __future__ import annotations
@@ -55,31 +55,69 @@ def philox(key: np.uint64, counter: np.uint64, counter_high: np.uint64) -> tuple
 
 
 @jit
-def uniform(rng: Stream) -> float:
-    """Draw from [0, 1), in steps of 2**-53; advances ``rng`` by one block."""
-    bits, _ = philox(rng[0], rng[1], np.uint64(0))
+def bits(rng: Stream) -> np.uint64:
+    """Draw 64 random bits; every second draw advances ``rng`` by one block."""
+    spare: np.uint64 = rng[2]
+    if spare != np.uint64(0):
+        rng[2] = np.uint64(0)
+        return spare
+    low, high = philox(rng[0], rng[1], np.uint64(0))
     rng[1] += np.uint64(1)
-    return float(bits >> np.uint64(11)) * 2.0**-53
+    rng[2] = high
+    return low
+
+
+@jit
+def uniform(rng: Stream) -> float:
+    """Draw from [0, 1), in steps of 2**-53."""
+    return float(bits(rng) >> np.uint64(11)) * 2.0**-53
+
+
+#: Where the tail of the normal density begins, if it is cut into 256 layers of equal area (Marsaglia and Tsang, "The
+#: ziggurat method for generating random variables", Journal of Statistical Software 5(8), 2000).
+TAIL = 3.6541528853610088
+
+
+def _edges() -> NDArray[np.float64]:
+    """Return the right edges of the layers, the widest and lowest first, and 0.
+
+    Layer i lies between the density's values at edges i and i + 1; the lowest one, from 0 to the value at `TAIL`, is
+    drawn as a rectangle of its area, tail included.
+    """
+    density = math.exp(-0.5 * TAIL * TAIL)
+    area = TAIL * density + math.sqrt(0.5 * math.pi) * math.erfc(TAIL / math.sqrt(2.0))
+    edges = [area / density, TAIL]
+    while len(edges) < 256:
+        density += area / edges[-1]
+        edges.append(math.sqrt(-2.0 * math.log(density)))
+    return np.array([*edges, 0.0])
+
+
+_EDGE = _edges()
+_DENSITY = np.exp(-0.5 * _EDGE * _EDGE)
 
 
 @jit
 def normal(rng: Stream) -> float:
-    """Draw from the standard normal distribution (Box-Muller); every second draw advances ``rng`` by one block."""
-    spare = rng[2:3].view(np.float64)
-    if rng[2] != np.uint64(0):
-        deviate = spare[0]
-        rng[2] = np.uint64(0)
-        return float(deviate)
-    bits_0, bits_1 = philox(rng[0], rng[1], np.uint64(0))
-    rng[1] += np.uint64(1)
-    # 1 - u lies in (0, 1], where the logarithm is finite.
-    radius = math.sqrt(-2.0 * math.log(1.0 - float(bits_0 >> np.uint64(11)) * 2.0**-53))
-    angle = 2.0 * math.pi * float(bits_1 >> np.uint64(11)) * 2.0**-53
-    spare[0] = radius * math.sin(angle)
-    return radius * math.cos(angle)
+    """Draw from the standard normal distribution, by the ziggurat method."""
+    while True:
+        drawn = bits(rng)
+        layer = np.int64(drawn & np.uint64(255))
+        x: float = float(np.int64(drawn) >> 11) * 2.0**-52 * _EDGE[layer]
+        if abs(x) < _EDGE[layer + 1]:
+            return x
+        if layer == 0:
+            # Beyond the edge: the tail, by Marsaglia's exponential bound. 1 - u lies in (0, 1], where log is finite.
+            while True:
+                beyond = -math.log(1.0 - uniform(rng)) / TAIL
+                if -2.0 * math.log(1.0 - uniform(rng)) > beyond * beyond:
+                    return math.copysign(TAIL + beyond, x)
+        height = _DENSITY[layer] + (_DENSITY[layer + 1] - _DENSITY[layer]) * uniform(rng)
+        if height < math.exp(-0.5 * x * x):
+            return x
 
 
 @jit
 def integer(rng: Stream, count: int) -> int:
-    """Draw from {0, ..., count - 1}; advances ``rng`` by one block. The bias is below count * 2**-53."""
+    """Draw from {0, ..., count - 1}. The bias is below count * 2**-53."""
     return int(uniform(rng) * count)

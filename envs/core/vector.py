@@ -147,11 +147,9 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         admitted = self._actions.read(actions, (self.num_envs,))
         active, any_ended = ~ended, bool(ended.any())
         self._allocate()
-        if any_ended:
-            self._values[ended] = 0.0
         self.problem.step(self._states, self._rows, admitted, active, *self._outputs())
-        rewards = self._values[:, REWARD].copy()
-        terminated = self._values[:, TERMINATED] != 0.0
+        rewards = self._values[REWARD].copy()
+        terminated = self._values[TERMINATED] != 0.0
         self._elapsed += active
         self._returns += rewards
         truncated = np.zeros(self.num_envs, np.bool_)
@@ -214,7 +212,6 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         self._start_episodes(mask)
 
     def _start_episodes(self, mask: NDArray[np.bool_]) -> None:
-        self._values[mask] = 0.0
         self.problem.reset(self._states, self._rows, mask, *self._outputs())
         self._elapsed[mask] = 0
         self._returns[mask] = 0.0
@@ -222,11 +219,11 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _allocate(self, keep: NDArray[np.bool_] | None = None) -> None:
         """Take fresh output arrays, so that those handed out before stay as they were; rows of ``keep`` carry over."""
-        previous = (*self._buffers, self._values, self._mask) if keep is not None else ()
+        previous = (*self._buffers, self._values.T, self._mask) if keep is not None else ()
         self._buffers = self._observations.allocate(self.num_envs)
-        self._values = np.empty((self.num_envs, self.problem.width))
+        self._values = np.zeros((self.problem.width, self.num_envs))
         self._mask = np.empty((self.num_envs, self.problem.action_mask_size), np.int8)
-        for old, new in zip(previous, (*self._buffers, self._values, self._mask), strict=False):
+        for old, new in zip(previous, (*self._buffers, self._values.T, self._mask), strict=False):
             new[keep] = old[keep]
 
     def _outputs(self) -> tuple[Any, ...]:
@@ -237,7 +234,7 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _info(self, mask: NDArray[np.bool_] | None) -> dict[str, Any]:
         """Return the named values of all rows; only rows of ``mask`` have just been filled."""
-        info = self._named(list(self._values.T))
+        info = self._named(list(self._values))
         if self.problem.action_mask_size:
             info["action_mask"] = self._mask
         if mask is not None and not mask.all():
@@ -250,7 +247,7 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
             "episode_length": np.where(done, self._elapsed, 0),
         }
         if self.problem.has_success:
-            endings["success"] = self._values[:, SUCCESS] != 0.0
+            endings["success"] = self._values[SUCCESS] != 0.0
         return endings | {f"_{key}": done.copy() for key in endings}
 
     def _final(self, done: NDArray[np.bool_]) -> dict[str, Any]:

@@ -22,6 +22,10 @@ from .rewards import Constraint, Reward, read_constraints, read_reward
 
 TASKS = ("current", "torque", "speed")
 
+# Signals that an option adds, and their places among the kernels' signals.
+_FLUX = {"psi_abs": k.FLUX, "psi_angle": k.FLUX + 1}
+_DIRECTION = {"cos_epsilon": k.COS, "sin_epsilon": k.SIN}
+
 LOADS: dict[str, type[Parameters]] = {
     "poly": p.PolynomialLoad,
     "const": p.ConstantSpeedLoad,
@@ -354,10 +358,10 @@ class Drive:
 
     @property
     def signals(self) -> dict[str, int]:
-        """All signals: name -> position in the kernels' pool."""
-        names = sorted(self.plant.kind.signals, key=self.plant.kind.signals.__getitem__)
-        flux = ("psi_abs", "psi_angle") if self.observes_flux else ()
-        return {name: place for place, name in enumerate((*names, *flux))}
+        """All signals: name -> place in the kernels' lane."""
+        kind = self.plant.kind
+        names = sorted(kind.signals, key=kind.signals.__getitem__)
+        return {name: kind.signals[name] for name in names} | (_FLUX if self.observes_flux else {})
 
     def low(self, name: str) -> float:
         """Lowest normalised value of a signal."""
@@ -367,25 +371,18 @@ class Drive:
         """Return the record that the kernels read, shape ()."""
         row = np.zeros((), k.ROW)
         self.plant.pack(parameters, row)
-        pool, n = self.signals, len(self.observed)
-        places = self.plant.kind.signals.values()
-        for group in ("phase_current", "current", "phase_voltage", "voltage", "epsilon", "supply"):
-            row[f"at_{group}"] = sum(place < getattr(k, group.upper()) for place in places)
-        row["voltages"] = sum(k.VOLTAGE <= place < k.EPSILON for place in places)
-        row["at_flux"], row["at_direction"] = len(places), len(pool)
-        row["reports"], row["is_whole"] = len(pool), self.observed == tuple(pool)[:n]
-        pool = pool | {"cos_epsilon": len(pool), "sin_epsilon": len(pool) + 1}
-        row["signals"], row["signal"][:n] = n, [pool[name] for name in self.observed]
+        places, n = _DIRECTION | self.signals, len(self.observed)
+        row["reports"], row["report"][: len(self.signals)] = len(self.signals), tuple(self.signals.values())
+        row["signals"], row["signal"][:n] = n, [places[name] for name in self.observed]
         row["per_scale"][:n] = [1.0 / self.limits[name] for name in self.observed]
         row["low"][:n] = [self.low(name) for name in self.observed]
         row["noise"][:n] = [self.noise.get(name, 0.0) for name in self.observed]
         row["observes_flux"] = self.observes_flux
-        row["is_noisy"] = any(self.noise.values())
         for i, name in enumerate(("omega", "epsilon", *self.plant.kind.states)):
             row["initial"][i] = self.initial.get(name, (0.0, 0.0, 0.0, 0.0))
         targets = tuple(self.references)
         m = len(targets)
-        row["references"], row["reference"][:m] = m, [pool[name] for name in targets]
+        row["references"], row["reference"][:m] = m, [places[name] for name in targets]
         row["reference_scale"][:m] = [self.limits[name] for name in targets]
         row["per_reference_scale"] = 1.0 / np.where(row["reference_scale"], row["reference_scale"], 1.0)
         margins = []
@@ -400,7 +397,7 @@ class Drive:
         for c, constraint in enumerate(self.constraints):
             size = len(constraint.signals)
             row["constraint_terms"][c] = size
-            row["constraint_signal"][c, :size] = [pool[name] for name in constraint.signals]
+            row["constraint_signal"][c, :size] = [places[name] for name in constraint.signals]
             row["constraint_weight"][c, :size] = [
                 1.0 / (self.limits[name] if limit is None else limit)
                 for name, limit in zip(constraint.signals, constraint.limits, strict=True)
@@ -504,14 +501,14 @@ def build_drive(
         raise ValueError(f"flux_observer = True needs an induction motor, not {motor}.")
 
     scales = _scales(plant, limits, kind.limits, "limits")
-    names = tuple(kind.signals) + (("psi_abs", "psi_angle") if flux_observer else ())
+    names = (*kind.signals, *(_FLUX if flux_observer else ()))
     shown = sorted(kind.signals, key=kind.signals.__getitem__) if signals is None else signals
     observed = tuple(dict.fromkeys(one_of("The observed signal", name, names) for name in sequence("signals", shown)))
     if flux_observer:
-        observed += tuple(name for name in ("psi_abs", "psi_angle") if name not in observed)
+        observed += tuple(name for name in _FLUX if name not in observed)
     if angle == "cos_sin" and "epsilon" in observed:
         place = observed.index("epsilon")
-        observed = (*observed[:place], "cos_epsilon", "sin_epsilon", *observed[place + 1 :])
+        observed = (*observed[:place], *_DIRECTION, *observed[place + 1 :])
     given = dict.fromkeys(observed, noise) if isinstance(noise, numbers.Real) else entries("noise", noise)
     levels = {one_of("The noisy signal", name, observed): number(f"noise of {name}", level, 0.0, 1.0)
               for name, level in given.items()}  # fmt: skip

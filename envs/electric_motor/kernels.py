@@ -31,23 +31,37 @@ from ..core import COST, INFO, REWARD, TERMINATED, Stream, inlined, jit, normal,
 Array = NDArray[np.float64]
 Record = Any  # an element of an array of `ROW` (row), `DRIVE` (s) or `SCRATCH` (w)
 Four = tuple[float, float, float, float]
+Matrix = tuple[Four, Four, Four, Four]
 Ten = tuple[float, float, float, float, float, float, float, float, float, float]
 
 #: Room for electrical states, converter channels (phases), references, generators of a reference, constraints, knots of
 #: a speed profile, signals of an observation, and steps of dead time.
 STATES, CHANNELS, REFERENCES, GENERATORS, CONSTRAINTS, KNOTS, SIGNALS, DELAY = 4, 6, 4, 8, 4, 64, 40, 4
 
-#: Where groups of signals stand among all signals of all motors. A drive numbers those it has without gaps, in this
-#: order (`Drive.signals`): that is their place in the pool, from which observations, references and constraints choose.
-OMEGA, TORQUE, PHASE_CURRENT, CURRENT, PHASE_VOLTAGE, VOLTAGE, EPSILON, SUPPLY = 0, 1, 2, 8, 12, 18, 22, 23
-POOL = 32
-
 # Positions in the vector that is integrated: speed, angle, electrical states, frame voltages.
 _W, _E, _X, _V, _SIZE = 0, 1, 2, 6, 10
-# What a lane holds besides: step size, imposed acceleration, charge drawn from the supply, speed at the period's end.
-_H, _ACCELERATION, _DRAWN, _NEXT_SPEED, _LANE = 10, 11, 12, 13, 14
-#: Drives that are integrated side by side; one more lane is for intermediate results.
+
+#: Drives that are taken side by side.
 LANES = 32
+#: Lanes that are integrated at once.
+WIDTH = 8
+#: Steps in which one is taken anew where the load's slope jumps.
+FINER: Any = np.int64(16)
+# Numba compiles a function anew for every whole number that it is called with, but not for these.
+ZERO: Any = np.int64(0)
+ONE: Any = np.int64(1)
+
+# A lane is a column of the table `lanes`. It holds a drive's vector y, step size and imposed acceleration, which is all
+# that an integration needs, ...
+_H, _ACCELERATION, _INTEGRATED = 10, 11, 12
+# ... then every signal, ...
+OMEGA, TORQUE, PHASE_CURRENT, CURRENT, PHASE_VOLTAGE, VOLTAGE, EPSILON, SUPPLY = 0, 12, 13, 19, 23, 29, 33, 34
+COS, SIN, FLUX = 37, 38, 39
+# ... references, action, speed at the period's end, interlocking pause, charge and current drawn from the supply, a
+# vector in the stator's frame, y at the beginning, ...
+_REFERENCE, _ACTION, _NEXT_SPEED, _PAUSE, _DRAWN, _DRAIN, _STILL, _BEFORE = 41, 45, 51, 52, 53, 54, 55, 59
+# ... what constraints and reward add up, what the converter's legs shall do, at first and then, the shadow's signals.
+_LEVEL, _DEGREE, _KEPT, _HIGHEST, _REWARD, _FIRST, _COMMAND, _SHADOW, _LANE = 69, 70, 71, 72, 73, 74, 86, 98, 102
 
 LOADS = ("poly", "const", "profile", "ornstein_uhlenbeck")
 _POLY, _CONST, _PROFILE, _ORNSTEIN_UHLENBECK = range(4)
@@ -147,25 +161,14 @@ ROW = np.dtype(
         ("turns", _I8),  # 1: phase voltages are held during a period, 0: frame voltages are
         # Initial state of omega, epsilon, x: mean, deviation (0: uniform in the interval), interval
         ("initial", _F8, (STATES + 2, 4)),
-        # Pool: where each group of signals begins
-        ("at_phase_current", _I8),
-        ("at_current", _I8),
-        ("at_phase_voltage", _I8),
-        ("at_voltage", _I8),
-        ("at_epsilon", _I8),
-        ("at_supply", _I8),
-        ("at_flux", _I8),
-        ("at_direction", _I8),
-        ("voltages", _I8),  # frame voltages among the signals
-        ("reports", _I8),  # signals of info: the first of the pool
-        # Observation
+        # Observation: lines of a lane
         ("signals", _I8),
-        ("is_whole", _I8),  # the observed signals are the first of the pool
         ("signal", _I8, (SIGNALS,)),
         ("per_scale", _F8, (SIGNALS,)),  # 1 / scale
         ("low", _F8, (SIGNALS,)),
         ("noise", _F8, (SIGNALS,)),  # standard deviation, normalised
-        ("is_noisy", _I8),
+        ("reports", _I8),  # signals of info
+        ("report", _I8, (SIGNALS,)),
         # References
         ("references", _I8),
         ("reference", _I8, (REFERENCES,)),
@@ -217,36 +220,16 @@ DRIVE = state_dtype(
 )
 
 
-#: Room for intermediate results: a record, since views of its fields count no references.
-SCRATCH = np.dtype(
-    [
-        ("pool", _F8, (POOL,)),
-        ("currents", _F8, (CHANNELS,)),
-        ("frame", _F8, (STATES,)),
-        ("commands", _F8, (CHANNELS, 2)),
-        ("first", _F8, (CHANNELS, 2)),  # commands during the interlocking time
-        ("before", _F8, (_SIZE,)),
-        ("voltage", _F8, (CHANNELS,)),
-        ("lanes", _F8, (_LANE, LANES + 1)),
-    ],
-    align=True,
-)
+#: Room for the lanes: a record, since views of its fields have a fixed shape and count no references. So whoever makes
+#: it must hold it for as long as they are used: it takes the view anew in each round.
+SCRATCH = np.dtype([("lanes", _F8, (_LANE, LANES))])
 
 
 # ----------------------------------------------------------------------------------------------- machine and load
 
 
-# The functions up to `integrate` are arithmetic without branches or memory on plain numbers and tuples: so the compiler
-# runs eight drives at once in one vector register. Lanes round like scalars, so that nothing depends on it.
-
-
-@inlined
-def matrix(m: Array) -> tuple[float, ...]:
-    """Return a 4 x 4 matrix, row by row."""
-    return (
-        m[0, 0], m[0, 1], m[0, 2], m[0, 3], m[1, 0], m[1, 1], m[1, 2], m[1, 3],
-        m[2, 0], m[2, 1], m[2, 2], m[2, 3], m[3, 0], m[3, 1], m[3, 2], m[3, 3],
-    )  # fmt: skip
+# Loops over lanes are innermost and their bodies plain arithmetic, without branches and with fixed places in memory: so
+# the compiler runs several drives at once in one vector register. Lanes round like scalars; nothing depends on it.
 
 
 @inlined
@@ -256,9 +239,27 @@ def vector(v: Array) -> Four:
 
 
 @inlined
-def ten(y: Array) -> Ten:
-    """Return the ten components of a state."""
-    return y[0], y[1], y[2], y[3], y[4], y[5], y[6], y[7], y[8], y[9]
+def matrix(m: Array) -> Matrix:
+    """Return the lines of a 4 x 4 matrix."""
+    return (
+        (m[0, 0], m[0, 1], m[0, 2], m[0, 3]), (m[1, 0], m[1, 1], m[1, 2], m[1, 3]),
+        (m[2, 0], m[2, 1], m[2, 2], m[2, 3]), (m[3, 0], m[3, 1], m[3, 2], m[3, 3]),
+    )  # fmt: skip
+
+
+@inlined
+def dot(a: Four, b: Four) -> float:
+    """Return the scalar product of two vectors."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3]
+
+
+@inlined
+def state_of(lanes: Array, lane: int) -> Ten:
+    """Return the vector y of a lane."""
+    return (
+        lanes[0, lane], lanes[1, lane], lanes[2, lane], lanes[3, lane], lanes[4, lane],
+        lanes[5, lane], lanes[6, lane], lanes[7, lane], lanes[8, lane], lanes[9, lane],
+    )  # fmt: skip
 
 
 @inlined
@@ -279,38 +280,30 @@ def load_torque(load: Four, omega: float) -> float:
 
 
 @inlined
-def torque_of(q2: Any, q1: Four, y: Ten, n: int) -> float:
+def torque_of(q2: Matrix, q1: Four, y: Ten, n: int) -> float:
     """Torque of the machine in N m: x . (Q x + q), for ``n`` states."""
     x_0, x_1, x_2, x_3 = y[_X], y[_X + 1], y[_X + 2], y[_X + 3]
-    torque = x_0 * (q1[0] + q2[0] * x_0)
+    torque = x_0 * (q1[0] + q2[0][0] * x_0)
     if n > 1:
-        torque += x_0 * (q2[1] * x_1) + x_1 * ((q1[1] + q2[4] * x_0) + q2[5] * x_1)
+        torque += x_0 * (q2[0][1] * x_1) + x_1 * ((q1[1] + q2[1][0] * x_0) + q2[1][1] * x_1)
     if n > 2:
         torque += (
-            (x_0 * (q2[2] * x_2 + q2[3] * x_3) + x_1 * (q2[6] * x_2 + q2[7] * x_3))
-            + x_2 * ((q1[2] + q2[8] * x_0) + (q2[9] * x_1 + (q2[10] * x_2 + q2[11] * x_3)))
-        ) + x_3 * ((q1[3] + q2[12] * x_0) + (q2[13] * x_1 + (q2[14] * x_2 + q2[15] * x_3)))
+            (x_0 * (q2[0][2] * x_2 + q2[0][3] * x_3) + x_1 * (q2[1][2] * x_2 + q2[1][3] * x_3))
+            + x_2 * ((q1[2] + q2[2][0] * x_0) + (q2[2][1] * x_1 + (q2[2][2] * x_2 + q2[2][3] * x_3)))
+        ) + x_3 * ((q1[3] + q2[3][0] * x_0) + (q2[3][1] * x_1 + (q2[3][2] * x_2 + q2[3][3] * x_3)))
     return torque
 
 
-@jit
-def machine_torque(row: Record, y: Array) -> float:
-    """Torque of the machine in N m at the state ``y``."""
-    return torque_of(matrix(row.q2), vector(row.q1), ten(y), row.n)
-
-
 @inlined
-def rate(i: int, a: Any, c: Any, b: Any, d: Four, y: Ten, n: int) -> float:
-    """Return dx_i/dt: line i of A x + omega (C x + d) + B v, for ``n`` states."""
-    if i >= n:
-        return 0.0
-    k, omega = 4 * i, y[_W]
-    total = (omega * d[i] + (a[k] + omega * c[k]) * y[_X]) + b[k] * y[_V]
+def rate(a: Four, c: Four, b: Four, d: float, y: Ten, n: int) -> float:
+    """Return the change of a state: its line of A x + omega (C x + d) + B v, for ``n`` states."""
+    omega = y[_W]
+    total = (omega * d + (a[0] + omega * c[0]) * y[_X]) + b[0] * y[_V]
     if n > 1:
-        total += (a[k + 1] + omega * c[k + 1]) * y[_X + 1] + b[k + 1] * y[_V + 1]
+        total += (a[1] + omega * c[1]) * y[_X + 1] + b[1] * y[_V + 1]
     if n > 2:
-        total += ((a[k + 2] + omega * c[k + 2]) * y[_X + 2] + (a[k + 3] + omega * c[k + 3]) * y[_X + 3]) + (
-            b[k + 2] * y[_V + 2] + b[k + 3] * y[_V + 3]
+        total += ((a[2] + omega * c[2]) * y[_X + 2] + (a[3] + omega * c[3]) * y[_X + 3]) + (
+            b[2] * y[_V + 2] + b[3] * y[_V + 3]
         )
     return total
 
@@ -327,10 +320,10 @@ def derivative(machine: Any, y: Ten, imposes_speed: bool, acceleration: float, n
     return (
         acceleration if imposes_speed else free,
         electrical,
-        rate(0, a, c, b, d, y, n),
-        rate(1, a, c, b, d, y, n),
-        rate(2, a, c, b, d, y, n),
-        rate(3, a, c, b, d, y, n),
+        rate(a[0], c[0], b[0], d[0], y, n),
+        rate(a[1], c[1], b[1], d[1], y, n) if n > 1 else 0.0,
+        rate(a[2], c[2], b[2], d[2], y, n) if n > 2 else 0.0,
+        rate(a[3], c[3], b[3], d[3], y, n) if n > 2 else 0.0,
         -turn_0 * electrical * y[_V + 1],
         turn_0 * electrical * y[_V],
         -turn_1 * electrical * y[_V + 3],
@@ -355,15 +348,12 @@ def moved(y: Ten, h: float, slope: Ten, n: int) -> Ten:
 
 
 @inlined
-def runge_kutta(machine: Any, lanes: Array, first: int, last: int, substeps: int, imposes_speed: bool, n: int) -> None:
+def runge_kutta(machine: Any, lanes: Array, count: int, substeps: int, imposes_speed: bool, n: int) -> None:
     """Integrate lanes of machines of ``n`` states; see `integrate`."""
     for _ in range(substeps):
-        for lane in range(first, last):
+        for lane in range(count):
             h, acceleration = lanes[_H, lane], lanes[_ACCELERATION, lane]
-            y = (
-                lanes[0, lane], lanes[1, lane], lanes[2, lane], lanes[3, lane], lanes[4, lane],
-                lanes[5, lane], lanes[6, lane], lanes[7, lane], lanes[8, lane], lanes[9, lane],
-            )  # fmt: skip
+            y = state_of(lanes, lane)
             slope_1 = derivative(machine, y, imposes_speed, acceleration, n)
             slope_2 = derivative(machine, moved(y, 0.5 * h, slope_1, n), imposes_speed, acceleration, n)
             slope_3 = derivative(machine, moved(y, 0.5 * h, slope_2, n), imposes_speed, acceleration, n)
@@ -378,35 +368,67 @@ def runge_kutta(machine: Any, lanes: Array, first: int, last: int, substeps: int
 
 
 @jit
-def integrate(row: Record, lanes: Array, first: int, last: int, substeps: int) -> None:
-    """Advance the columns ``first`` to ``last - 1`` of ``lanes`` by the classical Runge-Kutta method.
-
-    A lane is a drive: its state y, then the step size, the acceleration that its load imposes, ... (`_LANE` rows). It
-    takes ``substeps`` steps.
-    """
+def integrate(row: Record, lanes: Array, count: int, substeps: int) -> None:
+    """Advance ``count`` lanes by ``substeps`` classical Runge-Kutta steps."""
     machine, imposes_speed = machine_of(row), row.load != _POLY
+    # Lanes without a drive repeat the first, so that all are computed `WIDTH` at once; one alone is faster by itself.
+    whole = -(-count // WIDTH) * WIDTH if count > 1 else count
+    for i in range(_INTEGRATED):
+        for lane in range(count, whole):
+            lanes[i, lane] = lanes[i, 0]
     # Three copies, in which what a smaller machine does not have is left out.
     if row.n == 1:
-        runge_kutta(machine, lanes, first, last, substeps, imposes_speed, 1)
+        runge_kutta(machine, lanes, whole, substeps, imposes_speed, 1)
     elif row.n == 2:
-        runge_kutta(machine, lanes, first, last, substeps, imposes_speed, 2)
+        runge_kutta(machine, lanes, whole, substeps, imposes_speed, 2)
     else:
-        runge_kutta(machine, lanes, first, last, substeps, imposes_speed, 4)
+        runge_kutta(machine, lanes, whole, substeps, imposes_speed, 4)
 
 
 @jit
-def load_lane(lanes: Array, lane: int, y: Array, h: float, acceleration: float) -> None:
-    """Put a drive's state into a lane."""
-    for i in range(_SIZE):
-        lanes[i, lane] = y[i]
-    lanes[_H, lane], lanes[_ACCELERATION, lane] = h, acceleration
+def meets_kink(row: Record, before: float, after: float) -> bool:
+    """Return whether the speed entered, left or crossed the zone in which friction is smoothed."""
+    zone = row.load_a / (row.inertia * 1e3)
+    inside_before, inside_after = abs(before) <= zone, abs(after) <= zone
+    return inside_before != inside_after or (not inside_before and before * after < 0.0)
 
 
 @jit
-def unload_lane(lanes: Array, lane: int, y: Array) -> None:
-    """Take a drive's state out of a lane."""
+def integrate_past_kinks(row: Record, lanes: Array) -> None:
+    """Integrate the first lane over what is left of the period, in finer steps where the load's slope jumps.
+
+    A jump costs the method its order.
+    """
+    for _ in range(row.substeps):
+        for i in range(_SIZE):
+            lanes[_BEFORE + i, 0] = lanes[i, 0]
+        integrate(row, lanes, ONE, ONE)
+        if meets_kink(row, lanes[_BEFORE, 0], lanes[_W, 0]):
+            for i in range(_SIZE):
+                lanes[i, 0] = lanes[_BEFORE + i, 0]
+            lanes[_H, 0] /= FINER
+            integrate(row, lanes, ONE, FINER)
+            lanes[_H, 0] *= FINER
+
+
+@jit
+def advance(row: Record, lanes: Array, spare: Array, count: int) -> None:
+    """Integrate ``count`` lanes over what is left of the period."""
+    if row.load != _POLY or row.load_a == 0.0:
+        integrate(row, lanes, count, row.substeps)
+        return
     for i in range(_SIZE):
-        y[i] = lanes[i, lane]
+        for lane in range(count):
+            lanes[_BEFORE + i, lane] = lanes[i, lane]
+    integrate(row, lanes, count, row.substeps)
+    for lane in range(count):
+        if meets_kink(row, lanes[_BEFORE, lane], lanes[_W, lane]):
+            for i in range(_SIZE):
+                spare[i, 0] = lanes[_BEFORE + i, lane]
+            spare[_H, 0] = lanes[_H, lane]
+            integrate_past_kinks(row, spare)
+            for i in range(_SIZE):
+                lanes[i, lane] = spare[i, 0]
 
 
 @jit
@@ -423,8 +445,9 @@ def profile_speed(row: Record, time: float) -> float:
 
 
 @jit
-def next_imposed_speed(row: Record, s: Record, omega: float) -> float:
+def next_imposed_speed(row: Record, s: Record) -> float:
     """Speed at the end of this period where the load imposes it."""
+    omega = s.y[_W]
     if row.load == _PROFILE:
         return profile_speed(row, (s.k + 1) * row.tau)
     if row.load == _ORNSTEIN_UHLENBECK:
@@ -439,7 +462,7 @@ def next_imposed_speed(row: Record, s: Record, omega: float) -> float:
 # ------------------------------------------------------------------------------------------- converter and supply
 
 
-@jit
+@inlined
 def turn(x: float, y: float, cos: float, sin: float) -> tuple[float, float]:
     """Rotate the vector (x, y) by the angle with this cosine and sine."""
     return cos * x - sin * y, sin * x + cos * y
@@ -451,83 +474,96 @@ def turn_by(x: float, y: float, angle: float) -> tuple[float, float]:
     return turn(x, y, math.cos(angle), math.sin(angle))
 
 
-@jit
+@inlined
 def turn_spin(x: float, y: float, spin: float, cos: float, sin: float) -> tuple[float, float]:
     """Rotate the vector (x, y) by ``spin`` (-1, 0 or 1) times the angle with this cosine and sine."""
-    return (x, y) if spin == 0.0 else turn(x, y, cos, spin * sin)
+    return turn(x, y, 1.0 if spin == 0.0 else cos, spin * sin)
 
 
 @jit
-def phase_currents(row: Record, y: Array, cos: float, sin: float, w: Record) -> None:
-    """Write the current out of each converter channel, A; ``cos`` and ``sin`` are those of epsilon."""
-    n, frame, currents = row.n, w.frame, w.currents
+def directions(row: Record, lanes: Array, count: int) -> None:
+    """Write cosine and sine of epsilon; (1, 0) where nothing turns."""
+    if row.is_three_phase:
+        for lane in range(count):
+            lanes[COS, lane], lanes[SIN, lane] = math.cos(lanes[_E, lane]), math.sin(lanes[_E, lane])
+    else:
+        for lane in range(count):
+            lanes[COS, lane], lanes[SIN, lane] = 1.0, 0.0
+
+
+@jit
+def phase_currents(row: Record, lanes: Array, count: int) -> None:
+    """Write the currents of the machine frame, and those out of each converter channel, A."""
+    current, spin_0, spin_1 = matrix(row.current), -row.spin[0], -row.spin[1]
+    for lane in range(count):
+        x = lanes[_X, lane], lanes[_X + 1, lane], lanes[_X + 2, lane], lanes[_X + 3, lane]
+        i_0, i_1, i_2, i_3 = dot(current[0], x), dot(current[1], x), dot(current[2], x), dot(current[3], x)
+        lanes[CURRENT, lane], lanes[CURRENT + 1, lane] = i_0, i_1
+        lanes[CURRENT + 2, lane], lanes[CURRENT + 3, lane] = i_2, i_3
+        cos, sin = lanes[COS, lane], lanes[SIN, lane]
+        lanes[_STILL, lane], lanes[_STILL + 1, lane] = turn_spin(i_0, i_1, spin_0, cos, sin)
+        lanes[_STILL + 2, lane], lanes[_STILL + 3, lane] = turn_spin(i_2, i_3, spin_1, cos, sin)
+    for channel in range(row.channels):
+        line = vector(row.declarke[channel])
+        for lane in range(count):
+            still = lanes[_STILL, lane], lanes[_STILL + 1, lane], lanes[_STILL + 2, lane], lanes[_STILL + 3, lane]
+            lanes[PHASE_CURRENT + channel, lane] = dot(line, still)
+
+
+@jit
+def frame_voltages(row: Record, lanes: Array, count: int) -> None:
+    """Write the voltages of the machine frame that the phase voltages give."""
     for i in range(STATES):
-        frame[i] = 0.0
-        for j in range(n):
-            frame[i] += row.current[i, j] * y[_X + j]
-    if row.is_three_phase:
-        frame[0], frame[1] = turn_spin(frame[0], frame[1], -row.spin[0], cos, sin)
-        frame[2], frame[3] = turn_spin(frame[2], frame[3], -row.spin[1], cos, sin)
-    for i in range(row.channels):
-        currents[i] = 0.0
-        for j in range(STATES):
-            currents[i] += row.declarke[i, j] * frame[j]
+        for lane in range(count):
+            lanes[_STILL + i, lane] = 0.0
+        for channel in range(row.channels if i < row.m else 0):
+            k = row.clarke[i, channel]
+            for lane in range(count):
+                lanes[_STILL + i, lane] += k * lanes[PHASE_VOLTAGE + channel, lane]
+    spin_0, spin_1 = row.spin[0], row.spin[1]
+    for lane in range(count):
+        cos, sin = lanes[COS, lane], lanes[SIN, lane]
+        v_0, v_1 = turn_spin(lanes[_STILL, lane], lanes[_STILL + 1, lane], spin_0, cos, sin)
+        v_2, v_3 = turn_spin(lanes[_STILL + 2, lane], lanes[_STILL + 3, lane], spin_1, cos, sin)
+        lanes[_V, lane], lanes[_V + 1, lane], lanes[_V + 2, lane], lanes[_V + 3, lane] = v_0, v_1, v_2, v_3
 
 
-@jit
-def frame_voltages(row: Record, phase_voltage: Array, cos: float, sin: float, y: Array) -> None:
-    """Write the frame voltages of ``y`` that the phase voltages give at the angle with this cosine and sine."""
-    for i in range(row.m):
-        y[_V + i] = 0.0
-        for j in range(row.channels):
-            y[_V + i] += row.clarke[i, j] * phase_voltage[j]
-    if row.is_three_phase:
-        y[_V], y[_V + 1] = turn_spin(y[_V], y[_V + 1], row.spin[0], cos, sin)
-        y[_V + 2], y[_V + 3] = turn_spin(y[_V + 2], y[_V + 3], row.spin[1], cos, sin)
-
-
-@jit
-def direction(row: Record, y: Array) -> tuple[float, float]:
-    """Return cosine and sine of epsilon; (1, 0) where nothing turns."""
-    if row.is_three_phase:
-        return math.cos(y[_E]), math.sin(y[_E])
-    return 1.0, 0.0
-
-
-@jit
-def leg_share(row: Record, channel: int, leg: int, command: float, current: float) -> float:
+@inlined
+def leg_share(is_finite: bool, has_diode_only: bool, lost: float, command: float, current: float) -> float:
     """Share of the period in which a leg connects its output to the upper rail.
 
-    ``command`` is a duty cycle, or the state of a finite leg; ``current`` flows out of the leg and decides when both
-    switches are off, through the diodes.
+    ``command`` is a duty cycle, or the state of a finite leg; ``lost`` the interlocking time's share of the period.
+    ``current`` flows out of the leg and decides when both switches are off, through the diodes.
     """
-    if row.is_finite:
-        if command == 0.0:
-            return 1.0 if current < 0.0 else 0.0
-        return 1.0 if command == 1.0 else 0.0
-    if row.has_diode_only[channel]:
+    if is_finite:
+        on = 1.0 if command == 1.0 else 0.0
+        return (1.0 if current < 0.0 else 0.0) if command == 0.0 else on
+    if has_diode_only:
         return command if current >= 0.0 else 1.0
-    lost = row.interlocking_time / row.tau
-    if current > 0.0:
-        return max(command - lost, 0.0)
-    if current < 0.0:
-        return min(command + lost, 1.0)
-    return command
+    share = max(command - lost, 0.0) if current > 0.0 else command
+    return min(command + lost, 1.0) if current < 0.0 else share
 
 
 @jit
-def convert(row: Record, commands: Array, currents: Array, supply: Array, phase_voltage: Array) -> float:
-    """Write the phase voltages that leg ``commands`` give; return the current drawn from the supply, A."""
-    drawn = 0.0
+def convert(row: Record, commands: int, lanes: Array, count: int) -> None:
+    """Write the phase voltages that the leg ``commands`` (their first row) give, and the current from the supply, A."""
+    is_finite, lost = row.is_finite != 0, row.interlocking_time / row.tau
+    for lane in range(count):
+        lanes[_DRAIN, lane] = 0.0
     for channel in range(row.channels):
-        level = -row.offset[channel]
+        has_diode_only, offset = row.has_diode_only[channel] != 0, row.offset[channel]
+        for lane in range(count):
+            lanes[PHASE_VOLTAGE + channel, lane] = -offset
         for leg in range(row.legs[channel]):
             sign = 1.0 - 2.0 * leg
-            share = leg_share(row, channel, leg, commands[channel, leg], sign * currents[channel])
-            level += sign * share
-            drawn += sign * share * currents[channel]
-        phase_voltage[channel] = level * supply[row.supply_of[channel]]
-    return drawn
+            for lane in range(count):
+                current = sign * lanes[PHASE_CURRENT + channel, lane]
+                share = leg_share(is_finite, has_diode_only, lost, lanes[commands + 2 * channel + leg, lane], current)
+                lanes[PHASE_VOLTAGE + channel, lane] += sign * share
+                lanes[_DRAIN, lane] += share * current
+        supply = SUPPLY + row.supply_of[channel]
+        for lane in range(count):
+            lanes[PHASE_VOLTAGE + channel, lane] *= lanes[supply, lane]
 
 
 @jit
@@ -543,169 +579,190 @@ def supply_voltages(row: Record, s: Record) -> None:
 
 
 @jit
-def leg_commands(row: Record, action: Array, commands: Array) -> None:
-    """Write what an action asks of each leg: a duty cycle in [0, 1], or a switching state."""
+def leg_commands(row: Record, lanes: Array, count: int) -> None:
+    """Write what the actions ask of each leg: a duty cycle in [0, 1], or a switching state."""
     for channel in range(row.channels):
-        value = action[row.source[channel]]
-        for leg in range(2):
+        source = row.source[channel]
+        for leg in range(row.legs[channel]):
+            command, gain, bias = _COMMAND + 2 * channel + leg, row.gain[channel, leg], row.bias[channel, leg]
             if row.is_finite:
-                commands[channel, leg] = row.table[channel, int(value), leg]
+                for lane in range(count):
+                    lanes[command, lane] = row.table[channel, int(lanes[_ACTION + source, lane]), leg]
             else:
-                commands[channel, leg] = row.gain[channel, leg] * value + row.bias[channel, leg]
+                for lane in range(count):
+                    lanes[command, lane] = gain * lanes[_ACTION + source, lane] + bias
 
 
 @jit
-def begin_period(row: Record, s: Record, action: Array, w: Record, lane: int) -> None:
-    """Apply ``action`` (phase quantities): put the drive into ``lane``, ready to be integrated over the period.
-
-    The last lane is free for intermediate integrations.
-    """
-    y, lanes = s.y, w.lanes
-    acceleration = 0.0
-    if row.load != _POLY:
-        lanes[_NEXT_SPEED, lane] = next_imposed_speed(row, s, y[_W])
-        acceleration = (lanes[_NEXT_SPEED, lane] - y[_W]) / row.tau
-    supply_voltages(row, s)
-    if row.is_linear:
-        # Without interlocking, diodes or a supply that gives way, an averaged converter is a gain.
-        for channel in range(row.channels):
-            duty = row.net_gain[channel] * action[row.source[channel]] + row.net_bias[channel]
-            s.phase_voltage[channel] = duty * s.supply[row.supply_of[channel]]
-        frame_voltages(row, s.phase_voltage, s.direction[0], s.direction[1], y)
-        load_lane(lanes, lane, y, row.h, acceleration)
-        return
-    commands = w.commands
-    leg_commands(row, action, commands)
-    duration, drawn = row.tau, 0.0
-    cos, sin = s.direction[0], s.direction[1]
-    if row.is_finite and starts_switching(row, s, w):
-        phase_currents(row, y, cos, sin, w)
-        drawn = convert(row, w.first, w.currents, s.supply, s.phase_voltage) * row.interlocking_time
-        frame_voltages(row, s.phase_voltage, cos, sin, y)
-        substeps, free = max(1, math.ceil(row.substeps * row.interlocking_time / row.tau)), LANES
-        load_lane(lanes, free, y, row.interlocking_time / substeps, acceleration)
-        integrate(row, lanes, free, free + 1, substeps)
-        unload_lane(lanes, free, y)
-        duration -= row.interlocking_time
-        cos, sin = direction(row, y)
-    phase_currents(row, y, cos, sin, w)
-    lanes[_DRAWN, lane] = drawn + convert(row, commands, w.currents, s.supply, s.phase_voltage) * duration
-    frame_voltages(row, s.phase_voltage, cos, sin, y)
-    load_lane(lanes, lane, y, duration / row.substeps, acceleration)
-
-
-@jit
-def starts_switching(row: Record, s: Record, w: Record) -> bool:
-    """Set the legs of a finite converter; return whether one of them changes from one switch to the other.
+def start_switching(row: Record, s: Record, lanes: Array, lane: int) -> None:
+    """Set the legs of a finite converter, and the time for which those that change from one switch to the other wait.
 
     Such a leg first has both switches off, for the interlocking time or for the period.
     """
-    waits = False
+    lanes[_PAUSE, lane] = 0.0
     for channel in range(row.channels):
         for leg in range(row.legs[channel]):
-            command, before = w.commands[channel, leg], s.legs[channel, leg]
-            w.first[channel, leg] = command
-            if row.interlocking_time > 0.0 and before != 0 and command != 0.0 and command != before:
-                waits = True
-                w.first[channel, leg] = 0.0
+            place = 2 * channel + leg
+            command, before = lanes[_COMMAND + place, lane], s.legs[channel, leg]
+            lanes[_FIRST + place, lane] = command
+            if before != 0 and command != 0.0 and command != before:
+                lanes[_PAUSE, lane] = row.interlocking_time
+                lanes[_FIRST + place, lane] = 0.0
                 if row.waits_for_period:
-                    w.commands[channel, leg] = 0.0
-            s.legs[channel, leg] = int(w.commands[channel, leg])
-    return waits
+                    lanes[_COMMAND + place, lane] = 0.0
+            s.legs[channel, leg] = int(lanes[_COMMAND + place, lane])
 
 
 @jit
-def meets_kink(row: Record, before: float, after: float) -> bool:
-    """Return whether the speed entered, left or crossed the zone in which friction is smoothed."""
-    zone = row.load_a / (row.inertia * 1e3)
-    inside_before, inside_after = abs(before) <= zone, abs(after) <= zone
-    return inside_before != inside_after or (not inside_before and before * after < 0.0)
+def switch(row: Record, states: NDArray[np.void], start: int, lanes: Array, count: int) -> None:
+    """Apply actions by a converter that is more than a gain; let the interlocking time pass, if there is one."""
+    leg_commands(row, lanes, count)
+    for lane in range(count):
+        lanes[_PAUSE, lane] = lanes[_DRAWN, lane] = 0.0
+    if row.is_finite and row.interlocking_time > 0.0:
+        for lane in range(count):
+            start_switching(row, states[start + lane], lanes, lane)
+        phase_currents(row, lanes, count)
+        convert(row, _FIRST, lanes, count)
+        frame_voltages(row, lanes, count)
+        substeps = max(1, math.ceil(row.substeps * row.interlocking_time / row.tau))
+        for lane in range(count):
+            lanes[_H, lane] = lanes[_PAUSE, lane] / substeps
+            lanes[_DRAWN, lane] = lanes[_DRAIN, lane] * lanes[_PAUSE, lane]
+        integrate(row, lanes, count, substeps)
+        directions(row, lanes, count)
+    phase_currents(row, lanes, count)
+    convert(row, _COMMAND, lanes, count)
+    tau, substeps = row.tau, row.substeps
+    for lane in range(count):
+        duration = tau - lanes[_PAUSE, lane]
+        lanes[_H, lane] = duration / substeps
+        lanes[_DRAWN, lane] += lanes[_DRAIN, lane] * duration
 
 
 @jit
-def end_period(row: Record, s: Record, w: Record, lane: int) -> None:
-    """Take the drive out of its lane at the end of the period."""
-    lanes = w.lanes
-    if row.load == _POLY and row.load_a > 0.0 and meets_kink(row, s.y[_W], lanes[_W, lane]):
-        # The load's slope jumps there, which costs the method its order: once more, in finer steps.
-        load_lane(lanes, LANES, s.y, lanes[_H, lane] / 16.0, 0.0)
-        integrate(row, lanes, LANES, LANES + 1, 16 * row.substeps)
-        unload_lane(lanes, LANES, s.y)
+def load(row: Record, s: Record, lanes: Array, lane: int) -> None:
+    """Put a drive's state into a lane."""
+    for i in range(_SIZE):
+        lanes[i, lane] = s.y[i]
+    lanes[COS, lane], lanes[SIN, lane] = s.direction[0], s.direction[1]
+    for i in range(3):
+        lanes[SUPPLY + i, lane] = s.supply[i]
+    for r in range(row.references):
+        lanes[_REFERENCE + r, lane] = s.reference[r, _VALUE]
+    if row.observes_flux:
+        lanes[FLUX, lane], lanes[FLUX + 1, lane] = math.hypot(s.flux[0], s.flux[1]), math.atan2(s.flux[1], s.flux[0])
+
+
+@jit
+def store(row: Record, s: Record, lanes: Array, lane: int) -> None:
+    """Take a drive's state out of a lane."""
+    for i in range(_SIZE):
+        s.y[i] = lanes[i, lane]
+    s.direction[0], s.direction[1] = lanes[COS, lane], lanes[SIN, lane]
+    for i in range(row.channels):
+        s.phase_voltage[i] = lanes[PHASE_VOLTAGE + i, lane]
+
+
+@jit
+def act(row: Record, s: Record, actions: Array, i: int, lanes: Array, lane: int) -> None:
+    """Put the drive's state into a lane, and action ``i``, or the one whose dead time is over."""
+    if row.is_dq_action:
+        to_phases(row, s, actions, i, s.action)
     else:
-        unload_lane(lanes, lane, s.y)
+        for a in range(row.sources):
+            s.action[a] = actions[i, a]
+    if row.dead_time > 0:
+        # Ring of actions chosen but not yet applied.
+        slot = s.k % row.dead_time
+        for a in range(row.sources):
+            s.action[a], s.pending[slot, a] = s.pending[slot, a], s.action[a]
+    for channel in range(row.channels):  # at least as many as there are actions
+        lanes[_ACTION + channel, lane] = s.action[channel]
+    supply_voltages(row, s)
+    load(row, s, lanes, lane)
+    lanes[_ACCELERATION, lane] = 0.0
     if row.load != _POLY:
-        s.y[_W] = lanes[_NEXT_SPEED, lane]
-    s.direction[0], s.direction[1] = direction(row, s.y)
-    if row.supply == _RC:
-        # The capacitor's exact response to the mean current of the period.
-        settled = row.supply_voltage - row.supply_r * lanes[_DRAWN, lane] / row.tau
-        s.supply[0] = settled + (s.supply[0] - settled) * math.exp(-row.tau / (row.supply_r * row.supply_c))
-    s.k += 1
+        lanes[_NEXT_SPEED, lane] = next_imposed_speed(row, s)
+        lanes[_ACCELERATION, lane] = (lanes[_NEXT_SPEED, lane] - s.y[_W]) / row.tau
+
+
+@jit
+def pass_period(row: Record, states: NDArray[np.void], start: int, lanes: Array, spare: Array, count: int) -> None:
+    """Let a control period pass under the actions in ``count`` lanes, whose drives begin at ``start``."""
+    if row.is_linear:
+        # Without interlocking, diodes or a supply that gives way, an averaged converter is a gain.
+        for channel in range(row.channels):
+            source, gain, bias = _ACTION + row.source[channel], row.net_gain[channel], row.net_bias[channel]
+            supply = SUPPLY + row.supply_of[channel]
+            for lane in range(count):
+                lanes[PHASE_VOLTAGE + channel, lane] = (gain * lanes[source, lane] + bias) * lanes[supply, lane]
+        h = row.h
+        for lane in range(count):
+            lanes[_H, lane] = h
+    else:
+        switch(row, states, start, lanes, count)
+    frame_voltages(row, lanes, count)
+    advance(row, lanes, spare, count)
+    if row.load != _POLY:
+        for lane in range(count):
+            lanes[_W, lane] = lanes[_NEXT_SPEED, lane]
+    directions(row, lanes, count)
+    for lane in range(count):
+        s = states[start + lane]
+        store(row, s, lanes, lane)
+        s.k += 1
+        if row.supply == _RC:
+            # The capacitor's exact response to the mean current of the period.
+            settled = row.supply_voltage - row.supply_r * lanes[_DRAWN, lane] / row.tau
+            s.supply[0] = settled + (s.supply[0] - settled) * math.exp(-row.tau / (row.supply_r * row.supply_c))
+            lanes[SUPPLY, lane] = s.supply[0]
+        if row.observes_flux:
+            observe_flux(row, s, lanes, lane)
 
 
 # ----------------------------------------------------------------------------------------------------- signals
 
 
-@jit
+@inlined
 def wrap(angle: float) -> float:
     """Bring an angle into [-pi, pi)."""
     return angle - 2.0 * math.pi * math.floor((angle + math.pi) / (2.0 * math.pi))
 
 
-@jit
-def flux_direction(y: Array) -> tuple[float, float]:
-    """Return cosine and sine of the rotor flux's angle in the stator frame (induction machines)."""
-    size = math.sqrt(y[_X + 2] * y[_X + 2] + y[_X + 3] * y[_X + 3])
-    if size == 0.0:
-        return 1.0, 0.0
-    return y[_X + 2] / size, y[_X + 3] / size
+@inlined
+def flux_direction(x_2: float, x_3: float) -> tuple[float, float]:
+    """Return cosine and sine of the angle of the rotor flux (x_2, x_3) in the stator frame (induction machines)."""
+    size = math.sqrt(x_2 * x_2 + x_3 * x_3)
+    return (x_2 / size, x_3 / size) if size > 0.0 else (1.0, 0.0)
 
 
 @jit
-def fill_pool(row: Record, s: Record, y: Array, cos: float, sin: float, w: Record) -> None:
-    """Write every signal of the drive, SI units; ``cos`` and ``sin`` are those of epsilon."""
-    pool, current, voltage = w.pool, row.at_current, row.at_voltage
-    count = row.at_phase_voltage - current  # an induction machine may have rotor currents that nobody sees
-    pool[OMEGA] = y[_W]
-    pool[TORQUE] = machine_torque(row, y)
-    for i in range(count):
-        pool[current + i] = y[_X + i]
-    for i in range(row.channels):
-        pool[row.at_phase_voltage + i] = s.phase_voltage[i]
-    pool[row.at_supply] = s.supply[0]
-    if not row.is_three_phase:
-        return
-    pool[row.at_epsilon] = wrap(y[_E])
-    pool[row.at_direction], pool[row.at_direction + 1] = cos, sin
-    phase_currents(row, y, cos, sin, w)
-    for i in range(row.at_current - row.at_phase_current):
-        pool[row.at_phase_current + i] = w.currents[i]
-    for i in range(row.voltages):
-        pool[voltage + i] = y[_V + i]
+def measure(row: Record, lanes: Array, count: int) -> None:
+    """Write every signal that follows from the state, SI units."""
+    q2, q1 = matrix(row.q2), vector(row.q1)
+    for lane in range(count):
+        lanes[TORQUE, lane] = torque_of(q2, q1, state_of(lanes, lane), 4)
+        lanes[EPSILON, lane] = wrap(lanes[_E, lane])
+        lanes[VOLTAGE, lane], lanes[VOLTAGE + 1, lane] = lanes[_V, lane], lanes[_V + 1, lane]
+        lanes[VOLTAGE + 2, lane], lanes[VOLTAGE + 3, lane] = lanes[_V + 2, lane], lanes[_V + 3, lane]
+    phase_currents(row, lanes, count)
     if row.is_flux_oriented:
-        # The states are not all currents, and dq means along the rotor flux.
-        along, across = flux_direction(y)
-        for i in range(count):
-            pool[current + i] = 0.0
-            for j in range(row.n):
-                pool[current + i] += row.current[i, j] * y[_X + j]
-        for i in range(0, row.voltages, 2):
-            pool[current + i], pool[current + i + 1] = turn(pool[current + i], pool[current + i + 1], along, -across)
-            pool[voltage + i], pool[voltage + i + 1] = turn(pool[voltage + i], pool[voltage + i + 1], along, -across)
-    if row.observes_flux:
-        pool[row.at_flux] = math.hypot(s.flux[0], s.flux[1])
-        pool[row.at_flux + 1] = math.atan2(s.flux[1], s.flux[0])
+        # Here dq means along the rotor flux.
+        for lane in range(count):
+            along, across = flux_direction(lanes[_X + 2, lane], lanes[_X + 3, lane])
+            for i in (CURRENT, CURRENT + 2, VOLTAGE, VOLTAGE + 2):
+                lanes[i, lane], lanes[i + 1, lane] = turn(lanes[i, lane], lanes[i + 1, lane], along, -across)
 
 
 @jit
-def observe_flux(row: Record, s: Record) -> None:
+def observe_flux(row: Record, s: Record, lanes: Array, lane: int) -> None:
     """Advance the rotor-flux observer by one period, from the measured stator current and speed.
 
     d psi/dt = (l_m r_r / l_r) i_s - (r_r / l_r) psi + j p omega psi, solved exactly for constant i_s and omega.
     """
-    y = s.y
-    rate, turning = row.observer[0], row.pole_pairs * y[_W]
-    real, imaginary = row.observer[1] * y[_X], row.observer[1] * y[_X + 1]
+    rate, turning = row.observer[0], row.pole_pairs * lanes[_W, lane]
+    real, imaginary = row.observer[1] * lanes[_X, lane], row.observer[1] * lanes[_X + 1, lane]
     # The stationary solution is drive / (rate - j turning).
     size = rate * rate + turning * turning
     still_0 = (real * rate - imaginary * turning) / size
@@ -713,40 +770,65 @@ def observe_flux(row: Record, s: Record) -> None:
     decay = math.exp(-rate * row.tau)
     moved_0, moved_1 = turn_by(s.flux[0] - still_0, s.flux[1] - still_1, turning * row.tau)
     s.flux[0], s.flux[1] = still_0 + decay * moved_0, still_1 + decay * moved_1
+    lanes[FLUX, lane], lanes[FLUX + 1, lane] = math.hypot(s.flux[0], s.flux[1]), math.atan2(s.flux[1], s.flux[0])
 
 
 @jit
-def constraint_level(row: Record, pool: Array, c: int) -> float:
-    """Return how much of constraint ``c`` is used up: 1 at the limit."""
+def constraint_level(row: Record, c: int, lanes: Array, count: int) -> None:
+    """Write how much of constraint ``c`` is used up: 1 at the limit."""
     order = row.constraint_order[c]
-    level = 0.0
+    for lane in range(count):
+        lanes[_LEVEL, lane] = 0.0
     for k in range(row.constraint_terms[c]):
-        share = abs(pool[row.constraint_signal[c, k]]) * row.constraint_weight[c, k]
+        signal, weight = row.constraint_signal[c, k], row.constraint_weight[c, k]
         if order == 0.0:
-            level = max(level, share)
+            for lane in range(count):
+                lanes[_LEVEL, lane] = max(lanes[_LEVEL, lane], abs(lanes[signal, lane]) * weight)
         elif order == 2.0:
-            level += share * share
+            for lane in range(count):
+                share = lanes[signal, lane] * weight
+                lanes[_LEVEL, lane] += share * share
         else:
-            level += share**order
+            for lane in range(count):
+                lanes[_LEVEL, lane] += (abs(lanes[signal, lane]) * weight) ** order
     if order == 2.0:
-        return math.sqrt(level)
-    return level if order == 0.0 else level ** (1.0 / order)
+        for lane in range(count):
+            lanes[_LEVEL, lane] = math.sqrt(lanes[_LEVEL, lane])
+    elif order != 0.0:
+        for lane in range(count):
+            lanes[_LEVEL, lane] = lanes[_LEVEL, lane] ** (1.0 / order)
 
 
 @jit
-def violation(row: Record, pool: Array) -> tuple[float, float]:
-    """Return the merged degree of violation in [0, 1], and the highest level of any constraint."""
-    degree, kept, highest = 0.0, 1.0, 0.0
+def violation(row: Record, lanes: Array, count: int) -> None:
+    """Write the merged degree of violation in [0, 1], and the highest level of any constraint."""
+    for lane in range(count):
+        lanes[_DEGREE, lane], lanes[_KEPT, lane], lanes[_HIGHEST, lane] = 0.0, 1.0, 0.0
     for c in range(row.constraints):
-        level = constraint_level(row, pool, c)
+        constraint_level(row, c, lanes, count)
         soft = row.constraint_soft[c]
-        share = 1.0 if level > 1.0 else 0.0
-        if soft < level <= 1.0:
-            share = (level - soft) / (1.0 - soft)
-        degree = max(degree, share)
-        kept *= 1.0 - share
-        highest = max(highest, level)
-    return (1.0 - kept if row.merges_by_product else degree), highest
+        slope = 1.0 / (1.0 - soft) if soft < 1.0 else 0.0
+        for lane in range(count):
+            level = lanes[_LEVEL, lane]
+            share = 1.0 if level > 1.0 else max(level - soft, 0.0) * slope
+            lanes[_DEGREE, lane] = max(lanes[_DEGREE, lane], share)
+            lanes[_KEPT, lane] *= 1.0 - share
+            lanes[_HIGHEST, lane] = max(lanes[_HIGHEST, lane], level)
+    if row.merges_by_product:
+        for lane in range(count):
+            lanes[_DEGREE, lane] = 1.0 - lanes[_KEPT, lane]
+
+
+@jit
+def signals_of(row: Record, s: Record) -> Array:
+    """Return a drive's lane, in which every signal has its place, SI units."""
+    scratch = np.zeros(1, SCRATCH)
+    lanes = scratch[0].lanes
+    load(row, s, lanes, ZERO)
+    for i in range(row.channels):
+        lanes[PHASE_VOLTAGE + i, 0] = s.phase_voltage[i]
+    measure(row, lanes, ONE)
+    return scratch[0].lanes[:, 0].copy()
 
 
 # --------------------------------------------------------------------------------------------------- references
@@ -792,24 +874,25 @@ def begin_sub_episode(row: Record, s: Record, r: int) -> None:
 
 
 @jit
-def shadow_excess(row: Record, s: Record, w: Record) -> float:
-    """Write the shadow's signals to the pool; return how far it is outside its constraints and margins, 0 if inside."""
-    pool, y = w.pool, s.shadow_y
-    cos, sin = direction(row, y)
-    fill_pool(row, s, y, cos, sin, w)
-    _, level = violation(row, pool)
-    excess = max(level - 0.9, 0.0)
+def shadow_excess(row: Record, s: Record, shadow: Array) -> float:
+    """Measure the shadow; return how far it is outside its constraints and margins, 0 if inside."""
+    measure(row, shadow, ONE)
+    violation(row, shadow, ONE)
+    excess = max(shadow[_HIGHEST, 0] - 0.9, 0.0)
     for r in range(row.references):
         generator = row.generator[r * GENERATORS + int(s.reference[r, _GENERATOR])]
         if generator.kind == _FEASIBLE:
-            value = pool[row.reference[r]] * row.per_reference_scale[r]
+            value = shadow[row.reference[r], 0] * row.per_reference_scale[r]
             excess = max(excess, max(value - generator.margin[1], generator.margin[0] - value))
     return excess
 
 
 @jit
-def shadow_step(row: Record, s: Record, w: Record) -> None:
-    """Advance the drive that a feasible reference follows, by random band-limited voltages within the constraints."""
+def shadow_step(row: Record, s: Record, shadow: Array) -> None:
+    """Advance the drive that a feasible reference follows, by random band-limited voltages within the constraints.
+
+    It is then in the first lane of ``shadow``.
+    """
     for a in range(row.channels):
         # Drawn even where nothing follows the shadow, so that the stream does not depend on it.
         draw, target = uniform(s.rng), uniform(s.rng)
@@ -821,29 +904,33 @@ def shadow_step(row: Record, s: Record, w: Record) -> None:
         is_followed |= row.generator[r * GENERATORS + int(s.reference[r, _GENERATOR])].kind == _FEASIBLE
     if not is_followed:
         return
-    before, y, voltage = w.before, s.shadow_y, w.voltage
-    before[:] = y
-    excess_before = shadow_excess(row, s, w)
-    imposes_speed = row.load != _POLY
-    for attempt in range(2):
+    load(row, s, shadow, ZERO)
+    for i in range(_SIZE):
+        shadow[i, 0] = s.shadow_y[i]
+    directions(row, shadow, ONE)
+    excess_before = shadow_excess(row, s, shadow)
+    for attempt in range(3):
         # At full drive; if that leads outside, with the voltage off; if neither leads back, the reference holds.
-        y[:] = before
-        strength = 1.0 - attempt
-        for channel in range(row.channels):
-            drive = strength * s.shadow_drive[channel, 0]
-            voltage[channel] = (row.net_gain[channel] * drive + row.net_bias[channel]) * row.supply_voltage
-        cos, sin = direction(row, y)
-        frame_voltages(row, voltage, cos, sin, y)
-        load_lane(w.lanes, LANES, y, row.h, 0.0)
-        integrate(row, w.lanes, LANES, LANES + 1, row.substeps)
-        unload_lane(w.lanes, LANES, y)
-        if imposes_speed:
-            y[_W] = s.y[_W]
-        excess = shadow_excess(row, s, w)
+        for i in range(_SIZE):
+            shadow[i, 0] = s.shadow_y[i]
+        directions(row, shadow, ONE)
+        if attempt < 2:
+            strength = 1.0 - attempt
+            for channel in range(row.channels):
+                drive = strength * s.shadow_drive[channel, 0]
+                duty = row.net_gain[channel] * drive + row.net_bias[channel]
+                shadow[PHASE_VOLTAGE + channel, 0] = duty * row.supply_voltage
+            frame_voltages(row, shadow, ONE)
+            shadow[_H, 0], shadow[_ACCELERATION, 0] = row.h, 0.0
+            integrate(row, shadow, ONE, row.substeps)
+            if row.load != _POLY:
+                shadow[_W, 0] = s.y[_W]
+            directions(row, shadow, ONE)
+        excess = shadow_excess(row, s, shadow)
         if excess <= 0.0 or excess < excess_before:
-            return
-    y[:] = before
-    shadow_excess(row, s, w)
+            break
+    for i in range(_SIZE):
+        s.shadow_y[i] = shadow[i, 0]
 
 
 @jit
@@ -856,73 +943,65 @@ def triangle(cycle: float, width: float) -> float:
 
 
 @jit
-def next_reference(row: Record, s: Record, r: int, shadow_value: float) -> None:
-    """Advance reference ``r`` by one step; normalised by its signal's limit."""
+def deviate(s: Record, kind: int) -> float:
+    """Draw the step of a random walk, of unit deviation (Wiener) or scale (Laplace)."""
+    if kind == _WIENER:
+        return normal(s.rng)
+    spread = uniform(s.rng) - 0.5
+    return -math.copysign(1.0, spread) * math.log(1.0 - 2.0 * abs(spread))
+
+
+@jit
+def wave(kind: int, phase: float, width: float) -> float:
+    """Return a wave of unit amplitude at ``phase``, in cycles."""
+    if kind == _SINE:
+        return math.sin(2.0 * math.pi * phase)
+    if kind == _STEP:
+        return 1.0 if phase - math.floor(phase) < width else -1.0
+    return triangle(phase, width if kind == _TRIANGLE else 1.0)
+
+
+@jit
+def next_reference(row: Record, s: Record, r: int, shadow_value: float) -> float:
+    """Advance reference ``r`` by one step and return it, normalised by its signal's limit."""
     state = s.reference[r]
     state[_REMAINING] -= 1.0
     state[_TENURE] -= 1.0
+    state[_PHASE] += state[_CYCLES]
     generator = row.generator[r * GENERATORS + int(state[_GENERATOR])]
     kind = generator.kind
-    draw, sign = 0.0, 1.0
-    if kind == _WIENER:
-        draw = normal(s.rng)
-    elif kind == _LAPLACE:
-        spread = uniform(s.rng) - 0.5
-        sign = math.copysign(1.0, spread)
-        draw = -sign * math.log(1.0 - 2.0 * abs(spread))
-    state[_PHASE] += state[_CYCLES]
-    phase, value = state[_PHASE], state[_VALUE]
     if kind == _WIENER or kind == _LAPLACE:
-        value += state[_SIGMA] * draw
-    elif kind == _SINE:
-        value = state[_OFFSET] + state[_AMPLITUDE] * math.sin(2.0 * math.pi * phase)
-    elif kind == _TRIANGLE:
-        value = state[_OFFSET] + state[_AMPLITUDE] * triangle(phase, state[_WIDTH])
-    elif kind == _SAWTOOTH:
-        value = state[_OFFSET] + state[_AMPLITUDE] * triangle(phase, 1.0)
-    elif kind == _STEP:
-        up = phase - math.floor(phase) < state[_WIDTH]
-        value = state[_OFFSET] + (state[_AMPLITUDE] if up else -state[_AMPLITUDE])
+        value = state[_VALUE] + state[_SIGMA] * deviate(s, kind)
     elif kind == _FEASIBLE:
         value = shadow_value
-    else:
+    elif kind == _REF_CONST:
         value = generator.value
-    state[_VALUE] = min(max(value, generator.margin[0]), generator.margin[1])
+    else:
+        value = state[_OFFSET] + state[_AMPLITUDE] * wave(kind, state[_PHASE], state[_WIDTH])
+    value = min(max(value, generator.margin[0]), generator.margin[1])
+    state[_VALUE] = value
+    return value
 
 
 @jit
-def next_references(row: Record, s: Record, w: Record) -> None:
-    """Advance all references; the pool is overwritten when one of them is feasible."""
-    pool = w.pool
+def next_references(row: Record, states: NDArray[np.void], start: int, lanes: Array, shadow: Array, count: int) -> None:
+    """Advance all references of the drives in ``count`` lanes."""
+    for lane in range(count):
+        s = states[start + lane]
+        for r in range(row.references):
+            if s.reference[r, _REMAINING] <= 0.0:
+                begin_sub_episode(row, s, r)
+        if row.is_feasible:
+            shadow_step(row, s, shadow)
+            for r in range(row.references):
+                lanes[_SHADOW + r, lane] = shadow[row.reference[r], 0] * row.per_reference_scale[r]
+    # One reference after the other: so the draws of several drives overlap.
     for r in range(row.references):
-        if s.reference[r, _REMAINING] <= 0.0:
-            begin_sub_episode(row, s, r)
-    if row.is_feasible:
-        shadow_step(row, s, w)
-    for r in range(row.references):
-        next_reference(row, s, r, pool[row.reference[r]] * row.per_reference_scale[r])
+        for lane in range(count):
+            lanes[_REFERENCE + r, lane] = next_reference(row, states[start + lane], r, lanes[_SHADOW + r, lane])
 
 
 # ----------------------------------------------------------------------------------------------- the environment
-
-
-@jit
-def observe(row: Record, s: Record, pool: Array, observation: NDArray[np.float32], values: Array, i: int) -> None:
-    """Write row ``i`` of the normalised observation, and of the SI signals and references for ``info``."""
-    # Whole arrays and an index: a view of a row would count references, which costs more than the row.
-    n, is_noisy, is_whole = row.signals, row.is_noisy, row.is_whole
-    for k in range(n):
-        value = pool[k if is_whole else row.signal[k]] * row.per_scale[k]
-        if is_noisy:
-            value += row.noise[k] * normal(s.rng)
-        observation[i, k] = min(max(value, row.low[k]), 1.0)
-    column = INFO + row.references + 2
-    for k in range(row.reports):
-        values[i, column + k] = pool[k]
-    column += row.reports
-    for r in range(row.references):
-        observation[i, n + r] = s.reference[r, _VALUE]
-        values[i, column + r] = s.reference[r, _VALUE] * row.reference_scale[r]
 
 
 @jit
@@ -932,7 +1011,7 @@ def to_phases(row: Record, s: Record, actions: Array, i: int, applied: Array) ->
     period = row.pole_pairs * y[_W] * row.tau  # the rotor's turn in a period
     if row.is_flux_oriented:
         # The stator's voltages stand still meanwhile; the rotor's do so too, unless they turn with it.
-        cos, sin = flux_direction(y)
+        cos, sin = flux_direction(y[_X + 2], y[_X + 3])
         angle = math.atan2(sin, cos)
         first = angle + period * (row.dead_time + 0.5)
         second = angle - y[_E] + period * 0.5 * (1.0 - row.turns)
@@ -951,8 +1030,65 @@ def to_phases(row: Record, s: Record, actions: Array, i: int, applied: Array) ->
 
 
 @jit
-def reset_row(row: Record, s: Record, w: Record, observation: NDArray[np.float32], values: Array, i: int) -> None:
-    """Start an episode of one drive."""
+def judge(row: Record, lanes: Array, count: int, values: Array, start: int) -> None:
+    """Write reward, its terms, cost and termination."""
+    violation(row, lanes, count)
+    bias, violation_reward, line = row.reward_bias, row.violation_reward, INFO + row.references
+    for lane in range(count):
+        degree, i = lanes[_DEGREE, lane], start + lane
+        lanes[_REWARD, lane] = (1.0 - degree) * bias
+        values[line, i] = lanes[_REWARD, lane]
+        values[line + 1, i] = degree * violation_reward
+        values[TERMINATED, i] = 1.0 if lanes[_HIGHEST, lane] > 1.0 else 0.0
+        values[COST, i] = degree
+    for r in range(row.references):
+        signal, per_scale, per_span = row.reference[r], row.per_reference_scale[r], row.per_span[r]
+        power, weight = row.power[r], row.weight[r]
+        for lane in range(count):
+            error = abs(lanes[signal, lane] * per_scale - lanes[_REFERENCE + r, lane]) * per_span
+            term = -(1.0 - lanes[_DEGREE, lane]) * weight * (error if power == 1.0 else error**power)
+            values[INFO + r, start + lane] = term
+            lanes[_REWARD, lane] += term
+    for lane in range(count):
+        values[REWARD, start + lane] = lanes[_REWARD, lane] + lanes[_DEGREE, lane] * violation_reward
+
+
+@jit
+def observe(
+    row: Record,
+    states: NDArray[np.void],
+    start: int,
+    lanes: Array,
+    count: int,
+    observation: NDArray[np.float32],
+    values: Array,
+) -> None:
+    """Write the normalised observation, and the signals and references in SI units for ``info``."""
+    n, line = row.signals, INFO + row.references + 2
+    for k in range(n):
+        signal, per_scale, low, noise = row.signal[k], row.per_scale[k], row.low[k], row.noise[k]
+        if noise > 0.0:
+            for lane in range(count):
+                value = lanes[signal, lane] * per_scale + noise * normal(states[start + lane].rng)
+                observation[start + lane, k] = min(max(value, low), 1.0)
+        else:
+            for lane in range(count):
+                observation[start + lane, k] = min(max(lanes[signal, lane] * per_scale, low), 1.0)
+    for k in range(row.reports):
+        signal = row.report[k]
+        for lane in range(count):
+            values[line + k, start + lane] = lanes[signal, lane]
+    line += row.reports
+    for r in range(row.references):
+        scale = row.reference_scale[r]
+        for lane in range(count):
+            observation[start + lane, n + r] = lanes[_REFERENCE + r, lane]
+            values[line + r, start + lane] = lanes[_REFERENCE + r, lane] * scale
+
+
+@jit
+def reset_drive(row: Record, s: Record) -> None:
+    """Draw the state in which an episode starts."""
     s.k = 0
     for c in range(STATES + 2):
         mean, deviation, low, high = row.initial[c, 0], row.initial[c, 1], row.initial[c, 2], row.initial[c, 3]
@@ -971,7 +1107,6 @@ def reset_row(row: Record, s: Record, w: Record, observation: NDArray[np.float32
     s.supply[:] = row.supply_voltage
     supply_voltages(row, s)
     s.y[_V : _V + 4] = 0.0
-    s.direction[0], s.direction[1] = direction(row, s.y)
     s.phase_voltage[:] = 0.0
     s.legs[:] = 0
     s.action[:] = 0.0
@@ -982,55 +1117,18 @@ def reset_row(row: Record, s: Record, w: Record, observation: NDArray[np.float32
     for r in range(row.references):
         s.reference[r, :] = 0.0
         s.reference[r, _VALUE] = within(s.rng, row.reference_start[r])
-    next_references(row, s, w)
-    fill_pool(row, s, s.y, s.direction[0], s.direction[1], w)
-    observe(row, s, w.pool, observation, values, i)
 
 
 @jit
-def begin_step(row: Record, s: Record, actions: Array, w: Record, lane: int, i: int) -> None:
-    """Apply action ``i``, or the one whose dead time is over, and put the drive into ``lane``."""
-    if row.is_dq_action:
-        to_phases(row, s, actions, i, s.action)
-    else:
-        for a in range(row.sources):
-            s.action[a] = actions[i, a]
-    if row.dead_time > 0:
-        # Ring of actions chosen but not yet applied.
-        slot = s.k % row.dead_time
-        for a in range(row.sources):
-            s.action[a], s.pending[slot, a] = s.pending[slot, a], s.action[a]
-    begin_period(row, s, s.action, w, lane)
-
-
-@jit
-def end_step(
-    row: Record, s: Record, w: Record, lane: int, observation: NDArray[np.float32], values: Array, i: int
-) -> None:
-    """Take the drive out of ``lane``, judge the step, and write row ``i`` of the outputs."""
-    end_period(row, s, w, lane)
-    if row.observes_flux:
-        observe_flux(row, s)
-    fill_pool(row, s, s.y, s.direction[0], s.direction[1], w)
-    pool = w.pool
-    degree, level = violation(row, pool)
-    reward = (1.0 - degree) * row.reward_bias
-    for r in range(row.references):
-        error = abs(pool[row.reference[r]] * row.per_reference_scale[r] - s.reference[r, _VALUE]) * row.per_span[r]
-        power = row.power[r]
-        cost = error if power == 1.0 else error**power
-        values[i, INFO + r] = -(1.0 - degree) * row.weight[r] * cost
-        reward += values[i, INFO + r]
-    values[i, INFO + row.references] = (1.0 - degree) * row.reward_bias
-    values[i, INFO + row.references + 1] = degree * row.violation_reward
-    values[i, REWARD] = reward + degree * row.violation_reward
-    values[i, TERMINATED] = 1.0 if level > 1.0 else 0.0
-    values[i, COST] = degree
-
-    next_references(row, s, w)
-    if row.is_feasible:
-        fill_pool(row, s, s.y, s.direction[0], s.direction[1], w)  # the shadow used the pool
-    observe(row, s, w.pool, observation, values, i)
+def run_of(active: NDArray[np.bool_], start: int, longest: int) -> tuple[int, int]:
+    """Return the next drives that are taken side by side: the first active one, and the end of its neighbours."""
+    first = start
+    while first < active.shape[0] and not active[first]:
+        first += 1
+    end = first
+    while end < min(active.shape[0], first + longest) and active[end]:
+        end += 1
+    return first, end
 
 
 @jit
@@ -1043,11 +1141,25 @@ def reset(
     action_mask: NDArray[np.int8],
 ) -> None:
     """Start an episode in every active row (see `core.Problem`)."""
-    w = np.empty(1, SCRATCH)[0]
-    for i in range(states.shape[0]):
-        if active[i]:
-            row = rows[min(i, rows.shape[0] - 1)]
-            reset_row(row, states[i], w, observation, values, i)
+    # Drives that share their parameters are taken side by side.
+    longest, scratch = LANES if rows.shape[0] == 1 else 1, np.empty(2, SCRATCH)
+    first, end = run_of(active, ZERO, longest)
+    while first < end:
+        row, count = rows[min(first, rows.shape[0] - 1)], end - first
+        lanes, spare = scratch[0].lanes, scratch[1].lanes
+        for lane in range(count):
+            s = states[first + lane]
+            reset_drive(row, s)
+            load(row, s, lanes, lane)
+            for i in range(row.channels):
+                lanes[PHASE_VOLTAGE + i, lane] = 0.0
+        directions(row, lanes, count)
+        measure(row, lanes, count)
+        for lane in range(count):
+            store(row, states[first + lane], lanes, lane)
+        next_references(row, states, first, lanes, spare, count)
+        observe(row, states, first, lanes, count, observation, values)
+        first, end = run_of(active, end, longest)
 
 
 @jit
@@ -1061,36 +1173,34 @@ def step(
     action_mask: NDArray[np.int8],
 ) -> None:
     """Step every active row (see `core.Problem`)."""
-    count = states.shape[0]
-    # Drives that share their parameters are integrated side by side.
-    width = min(LANES, count) if rows.shape[0] == 1 else 1
-    w = np.empty(1, SCRATCH)[0]
-    for start in range(0, count, width):
-        stop, row = min(start + width, count), rows[min(start, rows.shape[0] - 1)]
-        filled = 0
-        for i in range(start, stop):
-            if active[i]:
-                begin_step(row, states[i], actions, w, filled, i)
-                filled += 1
-        integrate(row, w.lanes, 0, filled, row.substeps)
-        filled = 0
-        for i in range(start, stop):
-            if active[i]:
-                end_step(row, states[i], w, filled, observation, values, i)
-                filled += 1
+    longest, scratch = LANES if rows.shape[0] == 1 else 1, np.empty(2, SCRATCH)
+    first, end = run_of(active, ZERO, longest)
+    while first < end:
+        row, count = rows[min(first, rows.shape[0] - 1)], end - first
+        lanes, spare = scratch[0].lanes, scratch[1].lanes
+        for lane in range(count):
+            act(row, states[first + lane], actions, first + lane, lanes, lane)
+        pass_period(row, states, first, lanes, spare, count)
+        measure(row, lanes, count)
+        judge(row, lanes, count, values, first)
+        next_references(row, states, first, lanes, spare, count)
+        observe(row, states, first, lanes, count, observation, values)
+        first, end = run_of(active, end, longest)
 
 
 @jit
-def simulate(row: Record, s: Record, actions: Array, states: Array, torque: Array) -> None:
-    """Drive one machine by ``actions`` (K, A), without a task; write states (K+1, n+2) and torque (K+1,)."""
-    w, n = np.empty(1, SCRATCH)[0], row.n
+def simulate(states: NDArray[np.void], row: Record, actions: Array, trajectory: Array, torque: Array) -> None:
+    """Drive one machine by ``actions`` (K, A), without a task; write its states (K+1, n+2) and torque (K+1,)."""
+    scratch, n, s = np.empty(2, SCRATCH), row.n, states[0]
     for k in range(actions.shape[0] + 1):
-        if k > 0:
-            begin_period(row, s, actions[k - 1], w, 0)
-            integrate(row, w.lanes, 0, 1, row.substeps)
-            end_period(row, s, w, 0)
-        states[k, 0] = s.y[_W]
+        lanes, spare = scratch[0].lanes, scratch[1].lanes
+        if k == 0:
+            load(row, s, lanes, ZERO)
+        else:
+            act(row, s, actions, k - 1, lanes, ZERO)
+            pass_period(row, states, ZERO, lanes, spare, ONE)
+        measure(row, lanes, ONE)
+        trajectory[k, 0], trajectory[k, n + 1] = lanes[_W, 0], lanes[_E, 0]
         for i in range(n):
-            states[k, 1 + i] = s.y[_X + i]
-        states[k, n + 1] = s.y[_E]
-        torque[k] = machine_torque(row, s.y)
+            trajectory[k, 1 + i] = lanes[_X + i, 0]
+        torque[k] = lanes[TORQUE, 0]

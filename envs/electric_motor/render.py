@@ -122,10 +122,8 @@ class Dashboard:
             row: packed parameters, a record of `kernels.ROW`.
             state: a record of `kernels.DRIVE`.
         """
-        scratch = np.zeros(1, k.SCRATCH)[0]
-        cos, sin = state["direction"]
-        k.fill_pool(row, state, state["y"], float(cos), float(sin), scratch)
-        signals = {name: float(scratch["pool"][place]) for name, place in self.drive.signals.items()}
+        lane = k.signals_of(row, state)
+        signals = {name: float(lane[place]) for name, place in self.drive.signals.items()}
         shares = zip(self.drive.references, state["reference"][:, 0].tolist(), strict=False)  # 0: its value
         reference = {name: self.drive.limits[name] * share for name, share in shares}
         self.record(int(state["k"]), None, math.nan, signals, reference)

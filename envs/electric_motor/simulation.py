@@ -92,8 +92,6 @@ def simulate(
             i = int(np.flatnonzero(bad)[0])
             raise ValueError(f"actions[{i}] = {commands[i].tolist()}: allowed are {low.tolist()} to {high.tolist()}.")
 
-    late = np.zeros((plant.converter.dead_time, commands.shape[1]))
-    commands = np.concatenate([late, commands])[: len(commands)]
     row, state = np.zeros(1, k.ROW), np.zeros(1, k.DRIVE)
     plant.pack(plant.parameters, row[0])
     names = ("omega", *kind.states, *(("epsilon",) if kind.is_three_phase else ()))
@@ -107,9 +105,9 @@ def simulate(
     if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**64:
         raise ValueError(f"seed = {seed!r}: a whole number in [0, 2^64) is needed.")
     state["rng"][0] = np.array([seed, 0, 0], np.uint64)
-    k.reset(state, row, np.ones(1, np.bool_), np.zeros((1, 1), np.float32), np.zeros((1, 8)), np.zeros((1, 0), np.int8))
+    k.reset(state, row, np.ones(1, np.bool_), np.zeros((1, 1), np.float32), np.zeros((8, 1)), np.zeros((1, 0), np.int8))
     states, torque = np.zeros((len(commands) + 1, len(kind.states) + 2)), np.zeros(len(commands) + 1)
-    k.simulate(row[0], state[0], commands, states, torque)
+    k.simulate(state, row[0], commands, states, torque)
     time = np.arange(len(commands) + 1) * float(tau)
     return Simulation(np.asarray(time, np.float64), states[:, : len(names)], torque, names)
 

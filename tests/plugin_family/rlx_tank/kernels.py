@@ -11,12 +11,12 @@ INFO_NAMES = {"reward_terms": ("tracking", "spilling"), "signals": ("level",), "
 
 
 @jit
-def report(tank, state, observation, values):
+def report(tank, state, observation, values, i):
     """Fill in what can be seen of a state."""
-    observation[0] = state.level / tank.height
-    observation[1] = state.target / tank.height
-    values[INFO + 2] = state.level
-    values[INFO + 3] = state.target
+    observation[i, 0] = state.level / tank.height
+    observation[i, 1] = state.target / tank.height
+    values[INFO + 2, i] = state.level
+    values[INFO + 3, i] = state.target
 
 
 @jit
@@ -27,7 +27,7 @@ def reset(states, rows, active, observation, values, action_mask):
             tank, state = rows[min(i, len(rows) - 1)], states[i]
             state.level = tank.height * uniform(state.rng)
             state.target = tank.height * (0.1 + 0.8 * uniform(state.rng))
-            report(tank, state, observation[i], values[i])
+            report(tank, state, observation, values, i)
 
 
 @jit
@@ -41,9 +41,9 @@ def step(states, rows, actions, active, observation, values, action_mask):
             level = max(state.level + (gain - loss) / tank.area, 0.0)
             spilled = max(level - tank.height, 0.0)
             state.level = level - spilled
-            values[i, INFO] = -abs(state.level - state.target) / tank.height
-            values[i, INFO + 1] = -10.0 * spilled
-            values[i, REWARD] = values[i, INFO] + values[i, INFO + 1]
-            values[i, TERMINATED] = spilled > 0.0
-            values[i, COST] = spilled
-            report(tank, state, observation[i], values[i])
+            values[INFO, i] = -abs(state.level - state.target) / tank.height
+            values[INFO + 1, i] = -10.0 * spilled
+            values[REWARD, i] = values[INFO, i] + values[INFO + 1, i]
+            values[TERMINATED, i] = spilled > 0.0
+            values[COST, i] = spilled
+            report(tank, state, observation, values, i)
