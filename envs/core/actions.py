@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,10 @@ def _admit(values: NDArray[np.float64], bounds: NDArray[np.float64], clip: bool)
     return -1
 
 
+# What has a shape and a dtype of its own: NumPy's scalars too.
+_ARRAYS = (np.ndarray, np.generic)
+
+
 def _array(action: Any) -> NDArray[Any]:
     try:
         return np.asarray(action)
@@ -42,9 +47,9 @@ class Actions:
     changes when an action is refused.
     """
 
-    def __init__(self, space: spaces.Space[Any], rows: int) -> None:
-        """Prepare buffers for ``rows`` environments with action space ``space``."""
-        self.space, self.rows = space, rows
+    def __init__(self, space: spaces.Space[Any], batch: tuple[int, ...]) -> None:
+        """Prepare for actions from ``space``: single ones for ``batch`` (), N of them stacked for (N,)."""
+        self.space, self.batch = space, batch
         self.shape: tuple[int, ...]
         if isinstance(space, spaces.Box) and len(space.shape) == 1:
             low, high, self.shape = space.low, space.high, space.shape
@@ -57,43 +62,37 @@ class Actions:
         self.is_box = isinstance(space, spaces.Box)
         self.kinds = "fiu" if self.is_box else "iu"
         self._bounds = np.array([low, high], np.float64)
-        self.values = np.zeros((rows, self._bounds.shape[1]))
-        self._admit = bound(_admit, self.values, self._bounds, self.is_box)
-        # The same numbers in the shapes that callers use.
-        self._shaped: dict[tuple[int, ...], NDArray[np.float64]] = {(rows,): self.values.reshape(rows, *self.shape)}
-        if rows == 1:
-            self._shaped[()] = self.values.reshape(self.shape)
+        self.values = np.zeros((*(batch or (1,)), self._bounds.shape[1]))
+        """What `read` has read, float64 of shape (N, A)."""
+        arguments = self.values, self._bounds, self.is_box
+        self._admit = functools.partial(bound(_admit, *arguments), *arguments)
+        # The same numbers in the shape that callers use.
+        self._expected = (*batch, *self.shape)
+        self._shaped = self.values.reshape(self._expected)
 
-    def read(self, action: Any, batch: tuple[int, ...]) -> NDArray[np.float64]:
-        """Return ``action`` as float64 of shape (N, A), an array that the next call overwrites.
-
-        Args:
-            action: an element of the space, or N of them stacked.
-            batch: () for a single action, (N,) for a batch.
+    def read(self, action: Any) -> None:
+        """Read ``action`` into `values`.
 
         Raises:
             InvalidAction: wrong shape or kind, NaN, or an index out of range.
         """
-        given = action if isinstance(action, np.ndarray) else _array(action)
-        shaped = self._shaped[batch]
-        if given.shape != shaped.shape or given.dtype.kind not in self.kinds:
+        given = action if isinstance(action, _ARRAYS) else _array(action)
+        if given.shape != self._expected or given.dtype.kind not in self.kinds:
+            count = f"{self.batch[0]} x " if self.batch else ""
+            shape = f" (shape {self._expected})" if self.batch else ""
             raise InvalidAction(
-                f"An action of {self._described(batch)} is needed, but {action!r} was given"
+                f"An action of {count}{self.space}{shape} is needed, but {action!r} was given"
                 f" (shape {given.shape}, dtype {given.dtype}). Try env.action_space.sample()."
             )
-        shaped[...] = given
-        bad = self._admit(self.values, self._bounds, self.is_box)
+        self._shaped[...] = given
+        bad = self._admit()
         if bad >= 0:
-            row = f" in row {bad}" if batch else ""
+            row = f" in row {bad}" if self.batch else ""
             raise InvalidAction(
                 f"The action{row} is {self.values[bad].tolist()}; allowed is an element of "
                 f"{self.space}{', no NaN' if self.is_box else ''}."
             )
-        return self.values
 
-    def __reduce__(self) -> tuple[type[Actions], tuple[spaces.Space[Any], int]]:
+    def __reduce__(self) -> tuple[type[Actions], tuple[spaces.Space[Any], tuple[int, ...]]]:
         """Make it anew: compiled code is not copied."""
-        return Actions, (self.space, self.rows)
-
-    def _described(self, batch: tuple[int, ...]) -> str:
-        return f"{self.space}" if not batch else f"{batch[0]} x {self.space} (shape {batch + self.shape})"
+        return Actions, (self.space, self.batch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,7 @@ from .actions import Actions
 from .display import Display
 from .jit import bound
 from .parameters import Parameters
-from .problem import REWARD, SUCCESS, TERMINATED, Observations, Problem, copied, info_reader
+from .problem import REWARD, SUCCESS, TERMINATED, Observations, Problem, copier, info_reader
 from .random import new_stream
 
 
@@ -62,18 +63,16 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         self.parameters = problem.parameters
         self._display: Display | None = None
         self._unseen = 0  # steps since the window's last picture
-        self._actions = Actions(problem.action_space, 1)
+        self._actions = Actions(problem.action_space, ())
         self._observations = Observations(problem.observation_space)
         self._active = np.ones(1, np.bool_)
         self._buffers = self._observations.allocate(1)
         self._values = np.zeros((problem.width, 1))
         self._mask = np.zeros((1, problem.action_mask_size), np.int8)
-        self._outputs = (self._observations.argument(self._buffers), self._values, self._mask)
-        self._leaves = self._observations.views(self._buffers, 0)
-        self._info = info_reader(problem)
         self._states = np.zeros(1, problem.state_dtype)
         self._rows = np.array([problem.pack(problem.parameters)])
-        self._step: Callable[..., None] | None = None  # compiled when first needed
+        self._advance: Callable[[], None] | None = None  # compiled when first needed
+        self._connect()
         self._is_seeded = False  # whether the stream in the state has been started
         self._is_reset = False
 
@@ -95,7 +94,7 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         if options:
             raise ValueError(f"Unknown reset option {next(iter(options))!r}. Allowed: 'context'.")
         if parameters != self.parameters:
-            self._rows = np.array([self.problem.pack(parameters)])
+            self._rows[0] = self.problem.pack(parameters)
             self.parameters = parameters
         super().reset(seed=seed)
         if seed is not None or not self._is_seeded:
@@ -104,17 +103,16 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         self._values[:] = 0.0
         self._mask[:] = 0
         self.problem.reset(self._states, self._rows, self._active, *self._outputs)
-        if self._step is None:
-            self._step = self._bind()
+        self._bind()
         self._is_reset = True
-        info = self._info(self._values[:, 0].tolist())
+        info = self._info(self._flat.tolist())
         del info["reward_terms"], info["cost"]
         if self.problem.action_mask_size:
             info["action_mask"] = self._mask[0].copy()
         info["context"] = self.parameters.context()
         if self.render_mode is not None:
             self._watch(None, math.nan, info, is_turn=True)
-        return copied(self._leaves), info
+        return self._observe(), info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take one step.
@@ -129,11 +127,11 @@ class KernelEnv(gymnasium.Env[Any, Any]):
             InvalidAction: wrong shape or kind, or NaN; nothing has changed then.
             ResetNeeded: before the first `reset`.
         """
-        if self._step is None or not self._is_reset:
+        if self._advance is None:
             raise ResetNeeded("Call env.reset() before env.step(action).")
-        actions = self._actions.read(action, ())
-        self._step(self._states, self._rows, actions, self._active, *self._outputs)
-        values = self._values[:, 0].tolist()
+        self._actions.read(action)
+        self._advance()
+        values = self._flat.tolist()
         terminated = values[TERMINATED] != 0.0
         info = self._info(values)
         if self.problem.action_mask_size:
@@ -141,12 +139,12 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         if terminated and self.problem.has_success:
             info["success"] = values[SUCCESS] != 0.0
         if self.render_mode is not None:
-            self._watch(actions[0], values[REWARD], info, terminated)
-        return copied(self._leaves), values[REWARD], terminated, False, info
+            self._watch(self._actions.values[0], values[REWARD], info, terminated)
+        return self._observe(), values[REWARD], terminated, False, info
 
     def save_state(self) -> State:
         """Return the state as a value: it can be pickled, kept, and loaded into any environment made alike."""
-        return State(self._states.copy(), self._rows, (self.parameters,), {})
+        return State(self._states.copy(), self._rows.copy(), (self.parameters,), {})
 
     def load_state(self, state: State) -> None:
         """Continue from ``state``: the same actions give the same future, bit for bit.
@@ -156,12 +154,11 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         """
         if not isinstance(state, State) or state.states.dtype != self._states.dtype or state.states.shape != (1,):
             raise TypeError(f"{type(self).__name__}.load_state needs what its save_state() returned, not {state!r:.80}")
-        self._states = state.states.copy()
-        self._rows = state.rows
+        self._states[:] = state.states
+        self._rows[:] = state.rows
         (self.parameters,) = state.parameters
         self._is_seeded = self._is_reset = True
-        if self._step is None:
-            self._step = self._bind()
+        self._bind()
 
     def record(self, action: NDArray[Any] | None, reward: float, info: dict[str, Any]) -> None:
         """Note what has just happened, for `frame`; called after each reset and step if there is a render mode.
@@ -202,18 +199,27 @@ class KernelEnv(gymnasium.Env[Any, Any]):
             self._unseen = 0
             self.render()
 
-    def _bind(self) -> Callable[..., None]:
-        arguments = self._states, self._rows, self._actions.values, self._active, *self._outputs
-        return bound(self.problem.step, *arguments)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave compiled code out of pickles and copies."""
-        return self.__dict__ | {"_step": None, "_info": None, "_display": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Compile again what was left out."""
-        self.__dict__ = state
+    def _connect(self) -> None:
+        """Make what looks at the buffers, which stay the same for good."""
         self._info = info_reader(self.problem)
         self._outputs = (self._observations.argument(self._buffers), self._values, self._mask)
-        self._leaves = self._observations.views(self._buffers, 0)
-        self._step = self._bind() if self._is_reset else None
+        self._observe = copier(self._observations.views(self._buffers, 0))
+        self._flat = self._values[:, 0]
+
+    def _bind(self) -> None:
+        """Compile the step, if that has not been done, and bind it to the buffers."""
+        if self._advance is None:
+            arguments = self._states, self._rows, self._actions.values, self._active, *self._outputs
+            self._advance = functools.partial(bound(self.problem.step, *arguments), *arguments)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave compiled code and views out of pickles and copies."""
+        absent = dict.fromkeys(("_info", "_outputs", "_observe", "_flat", "_advance", "_display"))
+        return self.__dict__ | absent
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make again what was left out."""
+        self.__dict__ = state
+        self._connect()
+        if self._is_reset:
+            self._bind()

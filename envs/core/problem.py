@@ -106,11 +106,11 @@ class Observations:
         return tuple(leaves)
 
 
-def copied(leaves: tuple[tuple[str | None, NDArray[Any]], ...]) -> Any:
-    """Return the observation that ``leaves`` show, in fresh arrays."""
+def copier(leaves: tuple[tuple[str | None, NDArray[Any]], ...]) -> Callable[[], Any]:
+    """Return a function that returns the observation that ``leaves`` show, in fresh arrays."""
     if leaves[0][0] is None:
-        return leaves[0][1].copy()
-    return {key: leaf.copy() for key, leaf in leaves}
+        return leaves[0][1].copy
+    return lambda: {key: leaf.copy() for key, leaf in leaves}
 
 
 def info_reader(problem: Problem) -> Callable[[list[Any]], dict[str, Any]]:
@@ -120,10 +120,13 @@ def info_reader(problem: Problem) -> Callable[[list[Any]], dict[str, Any]]:
     every step.
     """
     line, groups = INFO, []
+    lines = [f"v{i}" for i in range(problem.width)]
     for group, names in problem.info.items():
-        items = ", ".join(f"{name!r}: v[{line + i}]" for i, name in enumerate(names))
+        items = ", ".join(f"{name!r}: {lines[line + i]}" for i, name in enumerate(names))
         groups.append(f"{group!r}: {{{items}}}")
         line += len(names)
-    source = f"lambda v: {{{', '.join(groups)}, 'cost': v[{COST}]}}"
-    reader: Callable[[list[Any]], dict[str, Any]] = eval(source, {})  # noqa: S307 - names are quoted by repr
+    source = f"def read(v):\n ({', '.join(lines)}) = v\n return {{{', '.join(groups)}, 'cost': {lines[COST]}}}"
+    namespace: dict[str, Any] = {}
+    exec(source, namespace)  # noqa: S102 - names are quoted by repr
+    reader: Callable[[list[Any]], dict[str, Any]] = namespace["read"]
     return reader

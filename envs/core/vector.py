@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .actions import Actions
 from .env import KernelEnv, State
 from .parameters import Parameters
-from .problem import REWARD, SUCCESS, TERMINATED, Observations, copied, info_reader
+from .problem import REWARD, SUCCESS, TERMINATED, Observations, copier, info_reader
 from .random import new_stream
 
 
@@ -65,7 +65,7 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         self.action_space = batch_space(problem.action_space, num_envs)
         self.context_space = self._single.context_space
         self.parameters: tuple[Parameters, ...] = (problem.parameters,) * num_envs
-        self._actions = Actions(problem.action_space, num_envs)
+        self._actions = Actions(problem.action_space, (num_envs,))
         self._observations = Observations(problem.observation_space)
         self._named = info_reader(problem)
         self._states = np.zeros(num_envs, problem.state_dtype)
@@ -144,10 +144,10 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
                 f"Row {np.flatnonzero(ended)[0]} has ended: call envs.reset(options={{'reset_mask': terminated | "
                 "truncated}) first, or choose another autoreset_mode."
             )
-        admitted = self._actions.read(actions, (self.num_envs,))
+        self._actions.read(actions)
         active, any_ended = ~ended, bool(ended.any())
         self._allocate()
-        self.problem.step(self._states, self._rows, admitted, active, *self._outputs())
+        self.problem.step(self._states, self._rows, self._actions.values, active, *self._outputs())
         rewards = self._values[REWARD].copy()
         terminated = self._values[TERMINATED] != 0.0
         self._elapsed += active
@@ -230,7 +230,7 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         return self._observations.argument(self._buffers), self._values, self._mask
 
     def _observation(self) -> Any:
-        return copied(self._observations.views(self._buffers, slice(None)))
+        return copier(self._observations.views(self._buffers, slice(None)))()
 
     def _info(self, mask: NDArray[np.bool_] | None) -> dict[str, Any]:
         """Return the named values of all rows; only rows of ``mask`` have just been filled."""
@@ -254,7 +254,7 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         """Return what Gymnasium's SAME_STEP promises about the rows that are about to be reset."""
         observations = np.full(self.num_envs, None, object)
         for i in np.flatnonzero(done).tolist():
-            observations[i] = copied(self._observations.views(self._buffers, i))
+            observations[i] = copier(self._observations.views(self._buffers, i))()
         final_info = self._info(None)
         final_info |= {f"_{key}": done for key in tuple(final_info)}
         return {"final_obs": observations, "_final_obs": done, "final_info": final_info, "_final_info": done}

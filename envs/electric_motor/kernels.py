@@ -348,8 +348,9 @@ def moved(y: Ten, h: float, slope: Ten, n: int) -> Ten:
 
 
 @inlined
-def runge_kutta(machine: Any, lanes: Array, count: int, substeps: int, imposes_speed: bool, n: int) -> None:
+def runge_kutta(row: Record, lanes: Array, count: int, substeps: int, n: int) -> None:
     """Integrate lanes of machines of ``n`` states; see `integrate`."""
+    machine, imposes_speed = machine_of(row), row.load != _POLY
     for _ in range(substeps):
         for lane in range(count):
             h, acceleration = lanes[_H, lane], lanes[_ACCELERATION, lane]
@@ -370,7 +371,6 @@ def runge_kutta(machine: Any, lanes: Array, count: int, substeps: int, imposes_s
 @jit
 def integrate(row: Record, lanes: Array, count: int, substeps: int) -> None:
     """Advance ``count`` lanes by ``substeps`` classical Runge-Kutta steps."""
-    machine, imposes_speed = machine_of(row), row.load != _POLY
     # Lanes without a drive repeat the first, so that all are computed `WIDTH` at once; one alone is faster by itself.
     whole = -(-count // WIDTH) * WIDTH if count > 1 else count
     for i in range(_INTEGRATED):
@@ -378,11 +378,11 @@ def integrate(row: Record, lanes: Array, count: int, substeps: int) -> None:
             lanes[i, lane] = lanes[i, 0]
     # Three copies, in which what a smaller machine does not have is left out.
     if row.n == 1:
-        runge_kutta(machine, lanes, whole, substeps, imposes_speed, 1)
+        runge_kutta(row, lanes, whole, substeps, 1)
     elif row.n == 2:
-        runge_kutta(machine, lanes, whole, substeps, imposes_speed, 2)
+        runge_kutta(row, lanes, whole, substeps, 2)
     else:
-        runge_kutta(machine, lanes, whole, substeps, imposes_speed, 4)
+        runge_kutta(row, lanes, whole, substeps, 4)
 
 
 @jit
