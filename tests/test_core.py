@@ -4,22 +4,62 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import io
 import pickle
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import gymnasium
+import numba
 import numpy as np
 import pytest
 from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.vector import AutoresetMode
 from scipy import stats
 
+from rlx.envs import core
 from rlx.envs.core import Parameters, integer, jit, normal, philox, quantity, uniform
+from rlx.envs.core.jit import announcement
 from rlx.envs.core.random import _EDGE, TAIL
 from rlx.envs.electric_motor import ElectricMotorEnv, ElectricMotorVectorEnv
 from rlx.registry.probe import difference
+
+# ------------------------------------------------------------------------------------------------------- compilation
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_compilation_is_announced_at_a_terminal_once(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(announcement, "is_due", True)
+    for _ in range(2):
+        numba.njit(lambda x: x + 1)(1)  # somebody else's
+        assert not sys.stderr.getvalue()
+    for _ in range(2):
+        jit(lambda x: x + 1)(1)
+    assert sys.stderr.getvalue().count("rlx compiles its kernels") == 1
+
+
+def test_machine_code_is_kept_apart_for_other_random_streams(tmp_path):
+    """What Numba does not see: a kernel's file is the same, but the streams that it draws from are not."""
+    shutil.copytree(Path(core.__file__).parent, tmp_path / "core")
+    (tmp_path / "kernel.py").write_text("from core import jit\n\n@jit\ndef same(x):\n    return x\n")
+    code = "import kernel; print(kernel.same.py_func.__qualname__)"
+
+    def name():
+        return subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=True).stdout
+
+    before = name()
+    source = tmp_path / "core" / "random.py"
+    source.write_text(source.read_text() + "\n")
+    assert name() != before
+
 
 # ---------------------------------------------------------------------------------------------------- random streams
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.core import event
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -15,6 +17,26 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 # Kernels are compiled together with the random streams' functions. Numba would not see that those have changed: it
 # finds cached machine code by a function's name, and by the contents of the function's own file.
 _CORE = hashlib.sha256(Path(__file__).with_name("random.py").read_bytes()).hexdigest()[:8]
+
+
+class _Announcement(event.Listener):
+    """Tells who waits at a terminal why: a cold cache, which takes a drive half a minute."""
+
+    is_due = True
+
+    def on_start(self, event: Any) -> None:
+        if self.is_due and sys.stderr.isatty() and event.data["dispatcher"].py_func.__qualname__.endswith(_CORE):
+            self.is_due = False
+            print(
+                "rlx compiles its kernels. That happens once on a machine and may take half a minute.", file=sys.stderr
+            )
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+announcement = _Announcement()
+event.register("numba:compile", announcement)  # type: ignore[no-untyped-call]
 
 
 def jit(function: Function, *, is_inlined: bool = False) -> Function:

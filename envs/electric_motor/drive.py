@@ -17,6 +17,7 @@ from . import kernels as k
 from . import params as p
 from .generator import Reference, References, pack_references, read_references
 from .motors import MOTORS, Machine, Matrix, MotorKind, check_physical, equations
+from .presets import task_defaults
 from .reading import entries, interval, number, one_of, sequence
 from .rewards import Constraint, Reward, read_constraints, read_reward
 
@@ -476,8 +477,6 @@ def build_drive(
     Raises:
         ValueError: names the argument, what was given, and what is allowed.
     """
-    from .presets import task_defaults
-
     kind, parameters = read_motor(motor, params)
     one_of("task", task, TASKS)
     one_of("angle", angle, ("raw", "cos_sin"))

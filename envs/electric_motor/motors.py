@@ -46,7 +46,7 @@ class Machine:
     state_of_currents: Matrix | None = None  # (n, n): x = S i; the currents themselves, if None
 
 
-def _dc(motor: Any) -> Machine:
+def _dc(motor: p.WoundDc) -> Machine:
     """Armature (first) and, where it has a current of its own, excitation."""
     return Machine(
         resistance=np.array([motor.r_a, motor.r_e]),

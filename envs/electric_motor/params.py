@@ -37,32 +37,8 @@ class Motor(Parameters):
 
 
 @dataclasses.dataclass(frozen=True)
-class SeriesDc(Motor):
-    """Series DC motor: armature and excitation winding carry one current."""
-
-    r_a: float = _resistance(16e-3, "armature resistance")
-    r_e: float = _resistance(48e-3, "excitation resistance")
-    l_a: float = _inductance(19e-6, "armature inductance")
-    l_e: float = _inductance(5.4e-3, "excitation inductance")
-    l_e_prime: float = _inductance(1.7e-3, "effective excitation inductance: flux linked with the armature per ampere")
-    j_rotor: float = _inertia(2.5e-3, "rotor inertia")
-
-
-@dataclasses.dataclass(frozen=True)
-class ShuntDc(Motor):
-    """Shunt DC motor: both windings at one voltage."""
-
-    r_a: float = _resistance(16e-3, "armature resistance")
-    r_e: float = _resistance(0.4, "excitation resistance")
-    l_a: float = _inductance(19e-6, "armature inductance")
-    l_e: float = _inductance(5.4e-3, "excitation inductance")
-    l_e_prime: float = _inductance(1.7e-3, "effective excitation inductance: flux linked with the armature per ampere")
-    j_rotor: float = _inertia(2.5e-3, "rotor inertia")
-
-
-@dataclasses.dataclass(frozen=True)
-class ExtExDc(Motor):
-    """Externally excited DC motor: two windings, two voltages."""
+class WoundDc(Motor):
+    """DC motor with an excitation winding."""
 
     r_a: float = _resistance(16e-3, "armature resistance")
     r_e: float = _resistance(0.16, "excitation resistance")
@@ -70,6 +46,25 @@ class ExtExDc(Motor):
     l_e: float = _inductance(5.4e-3, "excitation inductance")
     l_e_prime: float = _inductance(1.7e-3, "effective excitation inductance: flux linked with the armature per ampere")
     j_rotor: float = _inertia(2.5e-3, "rotor inertia")
+
+
+@dataclasses.dataclass(frozen=True)
+class SeriesDc(WoundDc):
+    """Series DC motor: armature and excitation winding carry one current."""
+
+    r_e: float = _resistance(48e-3, "excitation resistance")
+
+
+@dataclasses.dataclass(frozen=True)
+class ShuntDc(WoundDc):
+    """Shunt DC motor: both windings at one voltage."""
+
+    r_e: float = _resistance(0.4, "excitation resistance")
+
+
+@dataclasses.dataclass(frozen=True)
+class ExtExDc(WoundDc):
+    """Externally excited DC motor: two windings, two voltages."""
 
 
 @dataclasses.dataclass(frozen=True)
