@@ -164,14 +164,14 @@ def test_observed_signals_can_be_chosen_and_named():
     np.testing.assert_array_equal(flat, np.concatenate([observation["measurement"], observation["reference"]]))
 
 
-@pytest.mark.parametrize("motor", ["scim", "dfim"])
-def test_flux_observer_converges_to_the_true_flux(motor):
+@pytest.mark.parametrize(("motor", "hold"), [("scim", "abc"), ("dfim", "abc"), ("dfim", "dq")])
+def test_flux_observer_converges_to_the_true_flux(motor, hold):
     """It starts wrong here, and forgets that with the rotor's time constant l_r / r_r."""
-    env = ElectricMotorEnv(motor=motor, flux_observer=True, load={"type": "const", "omega": 50.0}, **FREE)
+    env = ElectricMotorEnv(
+        motor=motor, flux_observer=True, voltage_hold=hold, load={"type": "const", "omega": 50.0}, **FREE
+    )
     actions = [0.5 * np.cos(2 * np.pi * 30 * 1e-4 * k - np.array([0, 1, 2] * 2) * 2 * np.pi / 3) for k in range(6000)]
     actions = [action[: env.action_space.shape[0]] for action in actions]
-    if motor == "dfim":  # the observer takes the rotor for short-circuited
-        actions = [action * [1, 1, 1, 0, 0, 0] for action in actions]
     env.reset(seed=0)
     for action in actions[:3000]:
         env.step(action)

@@ -757,19 +757,25 @@ def measure(row: Record, lanes: Array, count: int) -> None:
 
 @jit
 def observe_flux(row: Record, s: Record, lanes: Array, lane: int) -> None:
-    """Advance the rotor-flux observer by one period, from the measured stator current and speed.
+    """Advance the rotor-flux observer by one period, from the measured stator current, speed and rotor voltage.
 
-    d psi/dt = (l_m r_r / l_r) i_s - (r_r / l_r) psi + j p omega psi, solved exactly for constant i_s and omega.
+    d psi/dt = (l_m r_r / l_r) i - (r_r / l_r) psi + j p omega psi + u, solved exactly for constant i and omega and a
+    voltage u (zero in a cage) that stands still in the rotor's frame or, without turning voltages, in the stator's.
     """
     rate, turning = row.observer[0], row.pole_pairs * lanes[_W, lane]
     real, imaginary = row.observer[1] * lanes[_X, lane], row.observer[1] * lanes[_X + 1, lane]
-    # The stationary solution is drive / (rate - j turning).
+    u_0, u_1 = lanes[_V + 2, lane], lanes[_V + 3, lane]  # at the end of the period
+    if row.turns == 0:
+        real, imaginary, u_0, u_1 = real + u_0, imaginary + u_1, 0.0, 0.0
+    # What is driven by i stands still at drive / (rate - j turning), what is driven by u turns as u / rate.
     size = rate * rate + turning * turning
-    still_0 = (real * rate - imaginary * turning) / size
-    still_1 = (imaginary * rate + real * turning) / size
+    end_0 = (real * rate - imaginary * turning) / size + u_0 / rate
+    end_1 = (imaginary * rate + real * turning) / size + u_1 / rate
+    begin_0, begin_1 = turn_by(u_0 / rate, u_1 / rate, -turning * row.tau)
+    begin_0, begin_1 = begin_0 + end_0 - u_0 / rate, begin_1 + end_1 - u_1 / rate
     decay = math.exp(-rate * row.tau)
-    moved_0, moved_1 = turn_by(s.flux[0] - still_0, s.flux[1] - still_1, turning * row.tau)
-    s.flux[0], s.flux[1] = still_0 + decay * moved_0, still_1 + decay * moved_1
+    moved_0, moved_1 = turn_by(s.flux[0] - begin_0, s.flux[1] - begin_1, turning * row.tau)
+    s.flux[0], s.flux[1] = end_0 + decay * moved_0, end_1 + decay * moved_1
     lanes[FLUX, lane], lanes[FLUX + 1, lane] = math.hypot(s.flux[0], s.flux[1]), math.atan2(s.flux[1], s.flux[0])
 
 
