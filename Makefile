@@ -10,7 +10,7 @@ JOBS ?= 2
 
 # What `make compare` runs: make compare ENV=rlx/ElectricMotor-v0 COMPARE="--algos ddpg,pi --seeds 3 --steps 20000"
 ENV ?= rlx/ElectricMotorPaper2019-v0
-COMPARE ?= --algos ddpg,pi,random --seeds 5 --steps 5000000
+COMPARE ?= --algos ddpg,pi,random --seeds 5 --steps 8000000
 OUT ?= runs/compare
 
 BIN := $(VENV)/bin
