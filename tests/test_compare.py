@@ -109,10 +109,13 @@ def test_train_is_one_job_and_leaves_a_policy(tmp_path: Path):
 def test_stopped_and_continued(tmp_path: Path, stop: signal.Signals):
     """Ctrl-C says how to go on; a kill leaves no process behind; the same command ends with the same result."""
     rlx = str(Path(sys.executable).with_name("rlx"))
-    protocol = ["--algos=ddpg", "--seeds=1", "--steps=6000", "--evaluations=100", "--eval-episodes=2"]
+    protocol = ["--algos=ddpg", "--seeds=1", "--steps=1500", "--evaluations=25", "--eval-episodes=2"]
     command = [rlx, "compare", TOY, *protocol, *SMALL, "--out"]
     out = tmp_path / "runs"
-    process = subprocess.Popen([*command, str(out)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        [*command, str(out)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # shells ignore it in the background
+    )  # fmt: skip
     log = None
     while process.poll() is None and len(read_log(log) if log else []) < 4:
         time.sleep(0.01)
@@ -129,10 +132,10 @@ def test_stopped_and_continued(tmp_path: Path, stop: signal.Signals):
         time.sleep(0.7)
         if log.stat().st_size == size:
             break
-    assert 4 <= len(read_log(log)) < 101
+    assert 4 <= len(read_log(log)) < 26
 
     assert subprocess.run([*command, str(out)], capture_output=True).returncode == 0
-    assert [row["step"] for row in read_log(log)] == [60 * k for k in range(101)]
+    assert [row["step"] for row in read_log(log)] == [60 * k for k in range(26)]
 
 
 def test_only_one_at_a_time(tmp_path: Path):

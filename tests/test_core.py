@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import importlib
 import io
 import pickle
 import re
@@ -35,14 +36,18 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_compilation_is_announced_at_a_terminal_once(monkeypatch):
+def test_compilation_is_announced_at_a_terminal_once(monkeypatch, tmp_path):
+    (tmp_path / "fresh_kernel.py").write_text("def same(x):\n    return x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    same = importlib.import_module("fresh_kernel").same
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setattr(announcement, "is_due", True)
     for _ in range(2):
         numba.njit(lambda x: x + 1)(1)  # somebody else's
         assert not sys.stderr.getvalue()
-    for _ in range(2):
-        jit(lambda x: x + 1)(1)
+    compiled = jit(same)
+    compiled(1)
+    compiled(1.0)
     assert sys.stderr.getvalue().count("rlx compiles its kernels") == 1
 
 
