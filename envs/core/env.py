@@ -71,7 +71,8 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         self._mask = np.zeros((1, problem.action_mask_size), np.int8)
         self._states = np.zeros(1, problem.state_dtype)
         self._rows = np.array([problem.pack(problem.parameters)])
-        self._advance: Callable[[], None] | None = None  # compiled when first needed
+        self._kernel: Callable[..., None] | None = None  # the step, compiled when first needed
+        self._advance: Callable[[], None] | None = None  # that, with its arguments
         self._connect()
         self._is_seeded = False  # whether the stream in the state has been started
         self._is_reset = False
@@ -94,7 +95,7 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         if options:
             raise ValueError(f"Unknown reset option {next(iter(options))!r}. Allowed: 'context'.")
         if parameters != self.parameters:
-            self._rows[0] = self.problem.pack(parameters)
+            self._rows = np.array([self.problem.pack(parameters)])
             self.parameters = parameters
         super().reset(seed=seed)
         if seed is not None or not self._is_seeded:
@@ -144,7 +145,7 @@ class KernelEnv(gymnasium.Env[Any, Any]):
 
     def save_state(self) -> State:
         """Return the state as a value: it can be pickled, kept, and loaded into any environment made alike."""
-        return State(self._states.copy(), self._rows.copy(), (self.parameters,), {})
+        return State(self._states.copy(), self._rows, (self.parameters,), {})
 
     def load_state(self, state: State) -> None:
         """Continue from ``state``: the same actions give the same future, bit for bit.
@@ -154,8 +155,9 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         """
         if not isinstance(state, State) or state.states.dtype != self._states.dtype or state.states.shape != (1,):
             raise TypeError(f"{type(self).__name__}.load_state needs what its save_state() returned, not {state!r:.80}")
-        self._states[:] = state.states
-        self._rows[:] = state.rows
+        # As bytes: NumPy copies records field by field.
+        self._memory[:] = state.states.view(np.uint8)
+        self._rows = state.rows
         (self.parameters,) = state.parameters
         self._is_seeded = self._is_reset = True
         self._bind()
@@ -200,21 +202,23 @@ class KernelEnv(gymnasium.Env[Any, Any]):
             self.render()
 
     def _connect(self) -> None:
-        """Make what looks at the buffers, which stay the same for good."""
+        """Make what looks at the buffers, which stay the same for good, as the rows do not."""
+        self._memory = self._states.view(np.uint8)
         self._info = info_reader(self.problem)
         self._outputs = (self._observations.argument(self._buffers), self._values, self._mask)
         self._observe = copier(self._observations.views(self._buffers, 0))
         self._flat = self._values[:, 0]
 
     def _bind(self) -> None:
-        """Compile the step, if that has not been done, and bind it to the buffers."""
-        if self._advance is None:
-            arguments = self._states, self._rows, self._actions.values, self._active, *self._outputs
-            self._advance = functools.partial(bound(self.problem.step, *arguments), *arguments)
+        """Bind the step to its arguments; compile it, if that has not been done."""
+        arguments = self._states, self._rows, self._actions.values, self._active, *self._outputs
+        if self._kernel is None:
+            self._kernel = bound(self.problem.step, *arguments)
+        self._advance = functools.partial(self._kernel, *arguments)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave compiled code and views out of pickles and copies."""
-        absent = dict.fromkeys(("_info", "_outputs", "_observe", "_flat", "_advance", "_display"))
+        absent = dict.fromkeys(("_info", "_memory", "_outputs", "_observe", "_flat", "_kernel", "_advance", "_display"))
         return self.__dict__ | absent
 
     def __setstate__(self, state: dict[str, Any]) -> None:
