@@ -51,8 +51,8 @@ def test_compilation_is_announced_at_a_terminal_once(monkeypatch, tmp_path):
     assert sys.stderr.getvalue().count("rlx compiles its kernels") == 1
 
 
-def test_machine_code_is_kept_apart_for_other_random_streams(tmp_path):
-    """What Numba does not see: a kernel's file is the same, but the streams that it draws from are not."""
+def test_machine_code_is_kept_apart_for_other_helpers(tmp_path):
+    """What Numba does not see: a kernel's file is the same, but what it draws from or calls is not."""
     shutil.copytree(Path(core.__file__).parent, tmp_path / "core")
     (tmp_path / "kernel.py").write_text("from core import jit\n\n@jit\ndef same(x):\n    return x\n")
     code = "import kernel; print(kernel.same.py_func.__qualname__)"
@@ -60,10 +60,15 @@ def test_machine_code_is_kept_apart_for_other_random_streams(tmp_path):
     def name():
         return subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=True).stdout
 
-    before = name()
+    names = {name()}
     source = tmp_path / "core" / "random.py"
     source.write_text(source.read_text() + "\n")
-    assert name() != before
+    names.add(name())
+    (tmp_path / "helpers.py").write_text("from core import jit\n\n@jit\ndef other(x):\n    return x\n")
+    names.add(name())
+    (tmp_path / "unrelated.py").write_text("x = 1\n")
+    names.add(name())
+    assert len(names) == 3
 
 
 # ---------------------------------------------------------------------------------------------------- random streams

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import sys
 from collections.abc import Callable
@@ -14,9 +15,19 @@ from numba.core import event
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-# Kernels are compiled together with the random streams' functions. Numba would not see that those have changed: it
-# finds cached machine code by a function's name, and by the contents of the function's own file.
-_CORE = hashlib.sha256(Path(__file__).with_name("random.py").read_bytes()).hexdigest()[:8]
+@functools.cache
+def _stamp(folder: Path) -> str:
+    """Return a mark of the kernels in ``folder`` and of the random streams.
+
+    A kernel is compiled together with what it calls. Numba would not see that this has changed: it finds cached machine
+    code by a function's name, and by the contents of the function's own file.
+    """
+    digest = hashlib.sha256()
+    for path in (*sorted(Path(__file__).parent.glob("*.py")), *sorted(folder.glob("*.py"))):
+        source = path.read_bytes()
+        if b"@jit" in source:
+            digest.update(source)
+    return digest.hexdigest()[:8]
 
 
 class _Announcement(event.Listener):
@@ -25,7 +36,7 @@ class _Announcement(event.Listener):
     is_due = True
 
     def on_start(self, event: Any) -> None:
-        if self.is_due and sys.stderr.isatty() and event.data["dispatcher"].py_func.__qualname__.endswith(_CORE):
+        if self.is_due and sys.stderr.isatty() and hasattr(event.data["dispatcher"].py_func, "is_kernel"):
             self.is_due = False
             print(
                 "rlx compiles its kernels. That happens once on a machine and may take half a minute.", file=sys.stderr
@@ -42,9 +53,9 @@ event.register("numba:compile", announcement)  # type: ignore[no-untyped-call]
 def jit(function: Function, *, is_inlined: bool = False) -> Function:
     """Compile ``function`` with Numba, once per machine.
 
-    The machine code is kept in a cache on disk beside the source, until the function's file or `core` changes; so a
-    kernel and its helpers belong in one file. Arithmetic is strict (no fastmath): single and batched environments must
-    agree bit for bit.
+    The machine code is kept in a cache on disk beside the source, until a kernel in the same folder, or the random
+    streams, change; so a kernel and its helpers belong in one folder. Arithmetic is strict (no fastmath): single and
+    batched environments must agree bit for bit.
 
     Args:
         function: a pure function of numbers and arrays.
@@ -53,7 +64,8 @@ def jit(function: Function, *, is_inlined: bool = False) -> Function:
     Returns:
         The compiled function, called like the original. The original stays reachable as ``.py_func``.
     """
-    function.__qualname__ += f"_{_CORE}"
+    function.__qualname__ += f"_{_stamp(Path(function.__code__.co_filename).parent)}"
+    function.is_kernel = True  # type: ignore[attr-defined]
     compiled: Any = numba.njit(cache=True, error_model="numpy", forceinline=is_inlined)(function)
     return cast(Function, compiled)
 

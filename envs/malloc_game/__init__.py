@@ -1,0 +1,50 @@
+"""Memory mapping of ML programs: which tensors live in fast memory, and when."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .env import MallocGameEnv, MallocGameVectorEnv
+    from .params import CHIPS, Chip
+    from .program import Program, load, shipped
+
+__all__ = ["CHIPS", "FAMILY", "Chip", "MallocGameEnv", "MallocGameVectorEnv", "Program", "load", "shipped"]
+
+_EXPORTS = {
+    "CHIPS": "params",
+    "Chip": "params",
+    "MallocGameEnv": "env",
+    "MallocGameVectorEnv": "env",
+    "Program": "program",
+    "load": "program",
+    "shipped": "program",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _EXPORTS:
+        return getattr(importlib.import_module(f"{__name__}.{_EXPORTS[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+_EXPERTS = ("all_slow", "greedy", "greedy_future", "msa", "msa_search", "beam", "mcts")
+
+FAMILY: dict[str, Any] = {
+    "name": "malloc_game",
+    "extra": "malloc",
+    "title": "Memory mapping of ML programs",
+    "environments": (
+        {
+            "id": "rlx/MallocGame-v0",
+            "entry_point": f"{__name__}.env:MallocGameEnv",
+            "vector_entry_point": f"{__name__}.env:MallocGameVectorEnv",
+            "summary": "Which buffers of a compiled ML program lie in fast memory, and when.",
+            "tags": ("discrete", "planning", "deterministic"),
+            "paper": "https://arxiv.org/abs/2305.07440",
+            "experts": {expert: f"{__name__}.experts:{expert}" for expert in _EXPERTS},
+        },
+    ),
+    "commands": {},
+}
