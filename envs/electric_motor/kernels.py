@@ -1,4 +1,4 @@
-"""The drive: machine, converter, supply, load, references and reward of one control period, as scalar functions.
+"""The drive: machine, converter, supply, load, references and reward of one control period.
 
 One machine model serves all ten motors. In the frame in which the equations have constant coefficients, every
 electrical machine obeys (Kron's generalised machine; Krause, Wasynczuk, Sudhoff, "Analysis of Electric Machinery")::
