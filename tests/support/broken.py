@@ -158,6 +158,7 @@ class Aliased(TankEnv):
     def load_state(self, state):
         super().load_state(state)
         self._states = state.states
+        self._bind()
 
 
 @breaks("state_is_a_value", r"env.unwrapped has no method save_state\(\)")
