@@ -33,7 +33,7 @@ console = Console()
 def train(
     env: Env,
     out: Out,
-    algo: Annotated[str, typer.Option(help="The learner.")] = "ddpg",
+    algo: Annotated[str, typer.Option(help="The learner. Default: one that suits the actions.")] = "",
     steps: Steps = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     change: Annotated[
@@ -50,10 +50,15 @@ def train(
     """
     from .arguments import parse
     from .compare.manifest import make_settings
-    from .learners import LEARNERS
+    from .learners import LEARNERS, learners_for
 
-    if algo not in LEARNERS:
+    if algo and algo not in LEARNERS:
         raise typer.BadParameter(f"{algo!r} does not learn. Learners: {', '.join(LEARNERS)}.", param_hint="--algo")
+    if not algo:
+        suitable = learners_for(env, _json(env_kwargs))
+        if not suitable:
+            raise typer.BadParameter(f"No learner suits the actions of {env}.", param_hint="ENV")
+        algo = suitable[0]
     values = {algo: parse(change or [])}
     if show_args:
         _show_args(algo, env, values[algo])

@@ -12,23 +12,30 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from torch import Tensor
 
 from .policy import MlpPolicy
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "tanh": torch.tanh}
-ROWS_PER_SEED = 100_000  # seeds of a run's environments: disjoint between runs, and from those of any evaluation
+from .training import (
+    ACTIVATIONS,
+    Rules,
+    check_args,
+    copy_into,
+    descend,
+    first_seed,
+    forward,
+    make_envs,
+    make_network,
+    read_checkpoint,
+    write_checkpoint,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,43 +97,14 @@ class Args:
         Raises:
             ValueError: names the argument, its value and what is allowed.
         """
-        rules: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
-            ("steps num_envs action_repeat batch_size replay_size", lambda v: v >= 1, "at least 1"),
-            ("seed warmup update_ratio noise_start noise_end", lambda v: v >= 0, "at least 0"),
-            ("episode_steps saturation_penalty error_bound", lambda v: v >= 0, "at least 0"),
-            ("actor_rate critic_rate reward_scale", lambda v: v > 0, "more than 0"),
-            ("final_rate", lambda v: 0 <= v <= 1, "between 0 and 1"),
-            ("tau noise_fraction", lambda v: 0 < v <= 1, "more than 0 and at most 1"),
+        rules: Rules = (
+            ("action_repeat", lambda v: v >= 1, "at least 1"),
+            ("noise_start noise_end saturation_penalty", lambda v: v >= 0, "at least 0"),
+            ("actor_rate critic_rate", lambda v: v > 0, "more than 0"),
+            ("noise_fraction", lambda v: 0 < v <= 1, "more than 0 and at most 1"),
             ("gamma noise_correlation", lambda v: 0 <= v < 1, "at least 0 and less than 1"),
-            ("hidden_sizes", lambda v: len(v) > 0 and min(v) >= 1, "one or more widths of at least 1"),
-            ("activation", lambda v: v in ACTIVATIONS, " or ".join(ACTIVATIONS)),
-            ("num_envs", lambda v: v <= ROWS_PER_SEED, f"at most {ROWS_PER_SEED}"),
-            ("seed", lambda v: v < 10_000, "less than 10000"),
         )
-        for names, holds, allowed in rules:
-            for name in names.split():
-                if not holds(getattr(self, name)):
-                    raise ValueError(f"ddpg: {name} = {getattr(self, name)!r}, but it must be {allowed}.")
-
-
-# The networks are lists of tensors: weight (inputs, outputs) and bias (outputs,) of each layer in turn.
-
-
-def make_network(sizes: tuple[int, ...], generator: torch.Generator) -> list[Tensor]:
-    """Return fresh parameters: uniform in +-1/sqrt(inputs), in the last layer in +-0.003 (section 7 of the paper)."""
-    parameters = []
-    for layer, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
-        bound = 3e-3 if layer == len(sizes) - 2 else inputs**-0.5
-        for shape in ((inputs, outputs), (outputs,)):
-            parameters.append((torch.rand(shape, generator=generator) * 2 - 1).mul_(bound).requires_grad_())
-    return parameters
-
-
-def forward(parameters: list[Tensor], x: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
-    """Return the network's output (B, outputs) for a batch ``x`` (B, inputs)."""
-    for k in range(0, len(parameters) - 2, 2):
-        x = activation(torch.addmm(parameters[k + 1], x, parameters[k]))
-    return torch.addmm(parameters[-1], x, parameters[-2])
+        check_args("ddpg", self, rules)
 
 
 class Replay:
@@ -172,21 +150,19 @@ class DDPG:
         torch.set_num_threads(1)
         torch.use_deterministic_algorithms(True)
         self.args = args = args or Args()
-        horizon = {"max_episode_steps": args.episode_steps} if args.episode_steps else {}
-        self.envs = gymnasium.make_vec(env_id, args.num_envs, **{**(env_kwargs or {}), **horizon})
+        self.envs = make_envs("DDPG", env_id, env_kwargs, args)
         observation_space, action_space = self.envs.single_observation_space, self.envs.single_action_space
         if not (isinstance(action_space, spaces.Box) and action_space.is_bounded()):
             raise TypeError(f"DDPG needs a bounded Box of actions, but those of {env_id} are {action_space}.")
         if not isinstance(observation_space, spaces.Box):
             raise TypeError(f"DDPG needs a Box of observations, but those of {env_id} are {observation_space}.")
-        if self.envs.metadata.get("autoreset_mode") != AutoresetMode.NEXT_STEP:
-            raise TypeError(f"DDPG needs the autoreset mode NEXT_STEP, but {env_id} has another.")
         self.action_space, self.observation_shape = action_space, observation_space.shape
         observations, actions = int(np.prod(observation_space.shape)), int(np.prod(action_space.shape))
 
         self.generator = torch.Generator().manual_seed(args.seed)  # of networks and replay
         self.noise_generator = np.random.default_rng((args.seed, 1))
         self.activation = ACTIVATIONS[args.activation]
+        # The last layers start within +-0.003 (section 7 of the paper).
         self.actor = make_network((observations, *args.hidden_sizes, actions), self.generator)
         self.critic = make_network((observations + actions, *args.hidden_sizes, 1), self.generator)
         self.target_actor = [parameter.detach().clone() for parameter in self.actor]
@@ -279,10 +255,7 @@ class DDPG:
 
     def _reset(self) -> NDArray[np.float32]:
         """Start new episodes everywhere, from seeds that depend on the run's seed and the step alone."""
-        first = self.args.seed * ROWS_PER_SEED
-        if self.decisions > 0:  # as far from other runs' seeds as chance allows, and below those of evaluations
-            first = int(np.random.default_rng((self.args.seed, 2, self.decisions)).integers(10**9, 2 * 10**9))
-        observation, _ = self.envs.reset(seed=first)
+        observation, _ = self.envs.reset(seed=first_seed(self.args.seed, self.decisions))
         self.ended[:] = False
         return self._flat(observation)
 
@@ -302,12 +275,12 @@ class DDPG:
             target = reward + args.gamma * goes_on * next_value
         value = self._value(self.critic, observation, action)
         self.loss = 2.0 * torch.nn.functional.huber_loss(value, target, delta=args.error_bound or math.inf)
-        _descend(self.loss, self.critic, self.critic_optimizer)
+        descend(self.loss, self.critic, self.critic_optimizer)
 
         before_tanh = forward(self.actor, observation, self.activation)
         self.value = self._value(self.critic, observation, torch.tanh(before_tanh)).mean()
         excess = (before_tanh.abs() - 2.0).clamp(min=0.0).square().mean()
-        _descend(args.saturation_penalty * excess - self.value, self.actor, self.actor_optimizer)
+        descend(args.saturation_penalty * excess - self.value, self.actor, self.actor_optimizer)
 
         with torch.no_grad():
             torch._foreach_lerp_(self.target_critic, self.critic, args.tau)
@@ -334,7 +307,6 @@ class DDPG:
         if save_state is None:
             self.observation = self._reset()
         checkpoint = {
-            "args": dataclasses.asdict(self.args),
             "networks": [self.actor, self.critic, self.target_actor, self.target_critic],
             "optimizers": [self.actor_optimizer.state_dict(), self.critic_optimizer.state_dict()],
             "replay": (self.replay.count, self.replay.table[: len(self.replay)].clone()),
@@ -343,12 +315,7 @@ class DDPG:
             "acting": (self.noise, self.ended, self.observation),
             "envs": save_state() if save_state is not None else None,
         }
-        temporary = Path(f"{path}.partial")
-        with temporary.open("wb") as file:
-            torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        write_checkpoint(path, self.args, checkpoint)
 
     def load(self, path: str | Path) -> None:
         """Continue from what `save` wrote. The file holds Python objects: load only what you wrote yourself.
@@ -356,15 +323,10 @@ class DDPG:
         Raises:
             ValueError: it was written by a run with other arguments; names the first that differs.
         """
-        checkpoint = torch.load(path, weights_only=False)
-        for name, value in dataclasses.asdict(self.args).items():
-            if checkpoint["args"][name] != value:
-                raise ValueError(f"{path} was written with {name} = {checkpoint['args'][name]!r}, not {value!r}.")
+        checkpoint = read_checkpoint(path, self.args)
         networks = (self.actor, self.critic, self.target_actor, self.target_critic)
-        with torch.no_grad():
-            for network, saved in zip(networks, checkpoint["networks"], strict=True):
-                for parameter, value in zip(network, saved, strict=True):
-                    parameter.copy_(value)
+        for network, saved in zip(networks, checkpoint["networks"], strict=True):
+            copy_into(network, saved)
         optimizers = (self.actor_optimizer, self.critic_optimizer)
         for optimizer, saved in zip(optimizers, checkpoint["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
@@ -379,10 +341,3 @@ class DDPG:
             self.observation = self._reset()
         else:
             self.envs.load_state(checkpoint["envs"])  # type: ignore[attr-defined]
-
-
-def _descend(loss: Tensor, parameters: list[Tensor], optimizer: torch.optim.Optimizer) -> None:
-    """Take one optimiser step down ``loss`` in ``parameters`` alone."""
-    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-        parameter.grad = gradient
-    optimizer.step()

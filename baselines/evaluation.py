@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-FIRST_SEED = 2**31 - 2**20  # of the evaluation episodes: no run trains on these (see ddpg.ROWS_PER_SEED)
+FIRST_SEED = 2**31 - 2**20  # of the evaluation episodes: no run trains on these (see training.first_seed)
 
 
 @dataclasses.dataclass

@@ -7,11 +7,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
+import gymnasium
+
 from . import arguments
 from .tuned import TUNED
 
-#: name -> (module, class of the learner, dataclass of its arguments); imported when used.
-LEARNERS = {"ddpg": ("rlx.baselines.ddpg", "DDPG", "Args")}
+#: name -> (module, class of the learner, dataclass of its arguments, kind of action space); imported when used.
+LEARNERS = {
+    "ddpg": ("rlx.baselines.ddpg", "DDPG", "Args", gymnasium.spaces.Box),
+    "dqn": ("rlx.baselines.dqn", "DQN", "Args", gymnasium.spaces.Discrete),
+}
 
 
 class Learner(Protocol):
@@ -43,9 +48,16 @@ class Learner(Protocol):
         """Continue from a checkpoint."""
 
 
+def learners_for(env_id: str, env_kwargs: Mapping[str, Any]) -> list[str]:
+    """Return the names of the learners that the actions of ``env_id`` suit."""
+    env = gymnasium.make(env_id, **env_kwargs)
+    env.close()
+    return [name for name, (*_, kind) in LEARNERS.items() if isinstance(env.action_space, kind)]
+
+
 def args_of(algo: str) -> type[Any]:
     """Return the dataclass of the arguments of ``algo``."""
-    module, _, args = LEARNERS[algo]
+    module, _, args, _ = LEARNERS[algo]
     return getattr(import_module(module), args)  # type: ignore[no-any-return]
 
 
@@ -60,6 +72,6 @@ def fill_args(algo: str, env_id: str, values: Mapping[str, Any]) -> Any:
 
 def make_learner(algo: str, env_id: str, env_kwargs: Mapping[str, Any], args: Mapping[str, Any]) -> Learner:
     """Make the learner ``algo`` with exactly ``args``, the rest at its defaults."""
-    module, learner, _ = LEARNERS[algo]
+    module, learner, *_ = LEARNERS[algo]
     made: Learner = getattr(import_module(module), learner)(env_id, env_kwargs, arguments.fill(args_of(algo), args))
     return made

@@ -13,7 +13,7 @@ from typing import Any
 from rlx import __version__
 from rlx.registry.catalog import environments
 
-from ..learners import LEARNERS, fill_args
+from ..learners import LEARNERS, fill_args, learners_for
 from .files import read_json, write_json
 
 MANIFEST = "manifest.json"
@@ -81,7 +81,7 @@ def make_settings(
     Args:
         env_id: the environment.
         env_kwargs: its keyword arguments.
-        algos: learners and experts of the environment; empty for all of them.
+        algos: experts of the environment, and learners that suit its actions; empty for all of them.
         values: learner -> arguments that differ from the tuned ones.
         seeds: one run of each algorithm per seed.
         steps: of training; None for what is tuned, or the learner's default.
@@ -95,12 +95,13 @@ def make_settings(
         if number < 1:
             raise ValueError(f"{name} = {number}: at least 1 is needed.")
     row = environments().get(env_id.partition(":")[2] or env_id)
-    known = (*LEARNERS, *(row.experts if row else ()), "random")
+    others = (*(row.experts if row else ()), "random")
     for algo in (*algos, *values):
-        if algo not in known:
-            raise ValueError(f"There is no algorithm {algo!r} for {env_id}. There are: {', '.join(known)}.")
+        if algo not in (*LEARNERS, *others):
+            known = ", ".join((*learners_for(env_id, env_kwargs), *others))
+            raise ValueError(f"There is no algorithm {algo!r} for {env_id}. There are: {known}.")
     complete: dict[str, dict[str, Any]] = {}
-    for algo in algos or known:
+    for algo in algos or (*learners_for(env_id, env_kwargs), *others):
         args: dict[str, Any] = {}
         if algo in LEARNERS:
             given = dict(values.get(algo, {})) | ({} if steps is None else {"steps": steps})
