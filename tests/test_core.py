@@ -71,6 +71,36 @@ def test_machine_code_is_kept_apart_for_other_helpers(tmp_path):
     assert len(names) == 3
 
 
+def test_kernels_of_several_records_can_share_a_cache(tmp_path):
+    """Each of two records is compiled in a process of its own; a third process loads both."""
+    (tmp_path / "records.py").write_text(
+        "import sys\n"
+        "import numpy as np\n"
+        "from rlx.envs.core import jit\n"
+        "@jit\n"
+        "def inner(r):\n"
+        "    total = 0.0\n"
+        "    for i in range(len(r.x)):\n"
+        "        total += r.x[i]\n"
+        "    return total + len(r.x)\n"
+        "@jit\n"
+        "def outer(rows):\n"
+        "    return inner(rows[0])\n"
+        "for n in map(int, sys.argv[1:]):\n"
+        "    print(outer(np.zeros(1, np.dtype([('x', np.float64, (n,))]))))\n"
+    )
+
+    def found(*sizes):
+        command = [sys.executable, "records.py", *map(str, sizes)]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        return [float(line) for line in done.stdout.split()]
+
+    assert found(3) == [3.0]
+    assert found(50) == [50.0]
+    assert found(3, 50) == [3.0, 50.0]
+    assert found(50, 3) == [50.0, 3.0]
+
+
 # ---------------------------------------------------------------------------------------------------- random streams
 
 

@@ -10,9 +10,24 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from numba import types
 from numba.core import event
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@functools.cache
+def _digest(record: types.Record) -> str:
+    fields = repr((record.name, record.size, record.aligned))
+    return hashlib.sha256(fields.encode()).hexdigest()[:16]
+
+
+# Numba names machine code by the types of the arguments, and a record's type by a number that every process counts for
+# itself. Two records that were compiled in two processes may have the same number; loaded together from the cache, one
+# would run the code of the other. So here a record's name says what is in it.
+types.Record.mangling_args = property(  # type: ignore[method-assign, assignment]
+    lambda record: (type(record).__name__, (_digest(record),))
+)
 
 
 @functools.cache

@@ -256,6 +256,8 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         for i in np.flatnonzero(done).tolist():
             observations[i] = copier(self._observations.views(self._buffers, i))()
         final_info = self._info(None)
+        if self.problem.has_success:
+            final_info["success"] = self._values[SUCCESS] != 0.0
         final_info |= {f"_{key}": done for key in tuple(final_info)}
         return {"final_obs": observations, "_final_obs": done, "final_info": final_info, "_final_info": done}
 
