@@ -583,7 +583,11 @@ def experts_act(subject: Subject) -> str | None:
     need(len(names) > 1, "the catalog names no expert; 'random' exists everywhere and does not count")
     for name in names:
         env = subject.make()
-        policy, moment = make_expert(env, name), begin(env, SEED)
+        try:
+            policy = make_expert(env, name)
+        except DependencyNotInstalled:
+            continue  # it has an extra of its own
+        moment = begin(env, SEED)
         policy.reset()
         for step in range(1, STEPS + 1):
             action = policy.act(moment.observation, moment.info)

@@ -29,6 +29,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+_PACKERS = ("greedy_size", "first_fit", "best_fit", "most_contact", "cp_sat")
 _EXPERTS = ("all_slow", "greedy", "greedy_future", "msa", "msa_search", "beam", "mcts")
 
 FAMILY: dict[str, Any] = {
@@ -44,6 +45,14 @@ FAMILY: dict[str, Any] = {
             "tags": ("discrete", "planning", "deterministic"),
             "paper": "https://arxiv.org/abs/2305.07440",
             "experts": {expert: f"{__name__}.experts:{expert}" for expert in _EXPERTS},
+        },
+        {
+            "id": "rlx/MallocPacking-v0",
+            "entry_point": f"{__name__}.packing:MallocPackingEnv",
+            "vector_entry_point": f"{__name__}.packing:MallocPackingVectorEnv",
+            "summary": "Pack buffers with known lifetimes into a memory that just holds them.",
+            "tags": ("discrete", "packing"),
+            "experts": {expert: f"{__name__}.packing.experts:{expert}" for expert in _PACKERS},
         },
     ),
     "commands": {},
