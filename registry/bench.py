@@ -21,7 +21,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from .catalog import find
-from .experts import RandomPolicy, sample
+from .experts import RandomPolicy, mask_of, sample
 from .plugins import resolve
 
 SEED = 0
@@ -143,8 +143,9 @@ def _actions(env: Any, calls: int) -> Iterator[Any]:
     single = getattr(env, "single_action_space", None)
     observation, info = env.reset(seed=SEED)
     for _ in range(calls):
-        if single is not None and "action_mask" in info:
-            action = np.stack([sample(single, mask) for mask in info["action_mask"]])
+        masks = mask_of(observation, info)
+        if single is not None and masks is not None:
+            action = np.stack([sample(single, mask) for mask in masks])
         else:
             action = policy.act(observation, info)
         yield action

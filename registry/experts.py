@@ -42,10 +42,14 @@ class RandomPolicy:
 
     def act(self, observation: Any, info: dict[str, Any]) -> Any:
         """Draw an action; ``info["action_mask"]`` or ``observation["action_mask"]`` rules some out."""
-        mask = info.get("action_mask")
-        if mask is None and isinstance(observation, dict):
-            mask = observation.get("action_mask")
+        mask = mask_of(observation, info)
         return self._space.sample() if mask is None else sample(self._space, mask)
+
+
+def mask_of(observation: Any, info: dict[str, Any]) -> Any:
+    """Return the mask of legal actions: of ``info``, else of a `Dict` observation; None where every action is legal."""
+    mask = info.get("action_mask")
+    return observation.get("action_mask") if mask is None and isinstance(observation, dict) else mask
 
 
 def sample(space: spaces.Space[Any], mask: Any) -> Any:

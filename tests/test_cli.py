@@ -236,6 +236,12 @@ def quick(monkeypatch):
     monkeypatch.setattr(bench, "ROUND_SECONDS", 1e-4)
 
 
+def test_bench_heeds_masks_in_info_and_observation(quick):
+    """The empty environment has the masks of a `Dict` observation, and no info."""
+    (rates,) = bench.bench(["rlx/MallocGame-v0"], num_envs=2, rounds=1)
+    assert rates.batch and rates.empty_batch
+
+
 def test_bench_writes_a_table(tank, quick, tmp_path):
     out = tmp_path / "results" / "bench.md"
     shown = rlx_("bench", tank, "--num-envs", "8", "--rounds", "1", "--out", str(out))
