@@ -6,8 +6,9 @@ from typing import Any
 
 #: (algorithm, environment) -> arguments that differ from the algorithm's defaults.
 TUNED: dict[tuple[str, str], dict[str, Any]] = {
-    # 50 000 updates, some two minutes of one core. Without short episodes, held actions, the saturation penalty, the larger
-    # actor rate or the third layer, runs leave the limits or stay far behind: docs/results/electric_motor_ddpg_settings.md.
+    # 50 000 updates, some two minutes of one core. Without short episodes, held actions, the saturation penalty, the
+    # larger actor rate or the third layer, runs leave the limits or stay far behind: see
+    # docs/results/electric_motor_ddpg_settings.md.
     ("ddpg", "rlx/ElectricMotorPaper2019-v0"): {
         "steps": 16_000_000,
         "num_envs": 64,
