@@ -96,7 +96,7 @@ def bound(kernel: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
     Numba's dispatcher takes longer than a step of a small kernel. The result must be called with arguments of exactly
     these types; that is for callers who own all of them.
     """
-    types = tuple(map(numba.typeof, arguments))
-    kernel.compile(types)  # type: ignore[attr-defined]
-    entry: Callable[..., Any] = kernel.get_overload(types)  # type: ignore[attr-defined]
+    signature = tuple(map(numba.typeof, arguments))
+    kernel.compile(signature)  # type: ignore[attr-defined]
+    entry: Callable[..., Any] = kernel.get_overload(signature)  # type: ignore[attr-defined]
     return entry

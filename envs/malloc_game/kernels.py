@@ -146,17 +146,23 @@ def idle(p: Record, s: Record, t: int) -> float:
 
 
 @jit
-def best_fit(p: Record, s: Record, begin: int, end: int, room: int) -> int:
-    """Return the offset of the smallest gap that holds ``room`` bytes from ``begin`` to ``end``, or -1."""
+def best_fit(p: Record, s: Record, begin: int, end: int, room: int, is_considerate: bool) -> int:
+    """Return the offset of the smallest gap that holds ``room`` bytes from ``begin`` to ``end``, or -1.
+
+    ``is_considerate``: what lies in fast memory and will be used again counts up to that use.
+    """
     place, smallest, free = -1, p.capacity + 1, 0
     for i in range(s.chunks + 1):
         bottom, top = p.capacity, p.capacity
         if i < s.chunks:
             chunk = s.order[i]
-            if s.begin[chunk] > end or s.end[chunk] < begin:
+            owner, last = s.owner[chunk], s.end[chunk]
+            if is_considerate and s.chunk[owner] == chunk and s.upcoming[owner] >= 0:
+                last = max(last, p.time[s.upcoming[owner]])
+            if s.begin[chunk] > end or last < begin:
                 continue
             bottom = s.place[chunk]
-            top = bottom + p.room[s.owner[chunk]]
+            top = bottom + p.room[owner]
         gap = bottom - free
         if room <= gap < smallest:
             place, smallest = free, gap
@@ -167,27 +173,8 @@ def best_fit(p: Record, s: Record, begin: int, end: int, room: int) -> int:
 @jit
 def find_place(p: Record, s: Record, begin: int, end: int, room: int) -> int:
     """Return an offset for a new chunk, or -1: best fit, at first beside what is going to be used again."""
-    if p.is_considerate:
-        place, smallest, free = -1, p.capacity + 1, 0
-        for i in range(s.chunks + 1):
-            bottom, top = p.capacity, p.capacity
-            if i < s.chunks:
-                chunk = s.order[i]
-                owner = s.owner[chunk]
-                last = s.end[chunk]
-                if s.chunk[owner] == chunk and s.upcoming[owner] >= 0:
-                    last = max(last, p.time[s.upcoming[owner]])
-                if s.begin[chunk] > end or last < begin:
-                    continue
-                bottom = s.place[chunk]
-                top = bottom + p.room[owner]
-            gap = bottom - free
-            if room <= gap < smallest:
-                place, smallest = free, gap
-            free = max(free, top)
-        if place >= 0:
-            return place
-    return best_fit(p, s, begin, end, room)
+    place = best_fit(p, s, begin, end, room, True) if p.is_considerate else -1
+    return place if place >= 0 else best_fit(p, s, begin, end, room, False)
 
 
 @jit
@@ -235,11 +222,21 @@ def unmoved(p: Record, s: Record, wanted: float, first: int, end: int) -> float:
 
 
 @jit
+def copy_start(p: Record, s: Record, b: int, t: int) -> tuple[int, float]:
+    """Return when a copy for instruction ``t`` begins at the latest, and the bytes that idle bandwidth then leaves."""
+    start, missing = t, p.size[b]
+    while missing > 0.0 and start > s.last[b] + 1:
+        start -= 1
+        missing -= idle(p, s, start)
+    return start, max(missing, 0.0)
+
+
+@jit
 def prepare(p: Record, s: Record) -> None:
     """Find out what the next move could do."""
     use = s.use
     b, t = p.buffer[use], p.time[use]
-    chunk, last = s.chunk[b], s.last[b]
+    chunk = s.chunk[b]
     s.can_keep = s.can_copy = 0
     s.stall = 0.0
     if s.is_dropped[b]:
@@ -256,11 +253,7 @@ def prepare(p: Record, s: Record) -> None:
         s.stall = unmoved(p, s, p.size[b], t + 1, p.instructions)
     if s.can_keep or not s.has_slow[b]:
         return
-    start, missing = t, p.size[b]
-    while missing > 0.0 and start > last + 1:
-        start -= 1
-        missing -= idle(p, s, start)
-    missing = max(missing, 0.0)
+    start, missing = copy_start(p, s, b, t)
     if missing > 0.0 and p.is_strict:
         return
     offset = find_place(p, s, start, t, p.room[b])
@@ -302,29 +295,42 @@ def write_back(p: Record, s: Record, b: int, limit: int) -> float:
 
 
 @jit
+def use_slow(p: Record, s: Record, b: int, t: int) -> float:
+    """Use a buffer in slow memory, where it is written back to if need be; return the bytes of the stall."""
+    stall = write_back(p, s, b, t) if s.chunk[b] >= 0 and not s.has_slow[b] else 0.0
+    s.chunk[b] = -1
+    s.has_slow[b] = 1
+    s.is_dropped[b] = p.is_shared[b]
+    return stall
+
+
+@jit
+def use_fast(p: Record, s: Record, use: int) -> None:
+    """Move the bytes of a use, whose buffer has a chunk, from and to fast memory."""
+    b, t = p.buffer[use], p.time[use]
+    chunk = s.chunk[b]
+    s.end[chunk] = max(s.end[chunk], t)
+    s.slow[t] -= p.bytes[use]
+    s.fast[t] += p.bytes[use]
+    if p.is_written[use]:
+        s.has_slow[b] = 0
+
+
+@jit
 def move(p: Record, s: Record, action: int) -> tuple[float, float]:
     """Play a legal action; return the seconds of the stalls it makes: for copies in, and for copies back."""
     use = s.use
     b, t = p.buffer[use], p.time[use]
     copied, returned = 0.0, 0.0
     if action == DROP:
-        if s.chunk[b] >= 0 and not s.has_slow[b]:
-            returned = write_back(p, s, b, t)
-        s.chunk[b] = -1
-        s.has_slow[b] = 1
-        s.is_dropped[b] = p.is_shared[b]
+        returned = use_slow(p, s, b, t)
     else:
         if action == COPY:
             book(p, s, t - 1, s.start - 1, -1, p.size[b])
             copied = s.stall
         if s.chunk[b] < 0 or action == COPY:
             add_chunk(s, b, s.start, t, s.offset)
-        chunk = s.chunk[b]
-        s.end[chunk] = max(s.end[chunk], t)
-        s.slow[t] -= p.bytes[use]
-        s.fast[t] += p.bytes[use]
-        if p.is_written[use]:
-            s.has_slow[b] = 0
+        use_fast(p, s, use)
     s.waited[t] += copied + returned
     s.last[b], s.upcoming[b] = t, p.following[use]
     s.use += 1

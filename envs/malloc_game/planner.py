@@ -16,12 +16,13 @@ from .kernels import (
     begin,
     best_fit,
     book,
+    copy_start,
     hand_over_buffer,
-    idle,
     is_free,
     latency,
     play,
-    write_back,
+    use_fast,
+    use_slow,
 )
 
 Record = Any
@@ -41,7 +42,7 @@ def best_fit_for_long(p: Record, s: Record, use: int, start: int) -> int:
     """Return an offset, or -1, where the buffer of a use can stay from ``start`` on for the most uses to come."""
     b, found = p.buffer[use], -1
     while use >= 0:
-        offset = best_fit(p, s, start, p.time[use], p.room[b])
+        offset = best_fit(p, s, start, p.time[use], p.room[b], False)
         if offset < 0:
             break
         found, use = offset, p.following[use]
@@ -59,18 +60,13 @@ def place(p: Record, s: Record, b: int, actions: NDArray[np.int8]) -> None:
             pass
         elif chunk >= 0 and is_free(p, s, chunk, s.end[chunk] + 1, t):
             actions[use] = KEEP
-            s.end[chunk] = max(s.end[chunk], t)
         elif chunk < 0 and not s.has_slow[b]:
             offset = best_fit_for_long(p, s, use, t)
             if offset >= 0:
                 actions[use] = KEEP
                 add_chunk(s, b, t, t, offset)
         elif s.has_slow[b]:
-            start, missing = t, p.size[b]
-            while missing > 0.0 and start > s.last[b] + 1:
-                start -= 1
-                missing -= idle(p, s, start)
-            missing = max(missing, 0.0)
+            start, missing = copy_start(p, s, b, t)
             is_worth_it = missing == 0.0 or (not p.is_strict and missing / p.slow_bandwidth < p.worth[use])
             offset = best_fit_for_long(p, s, use, start) if is_worth_it else -1
             if offset >= 0:
@@ -79,16 +75,9 @@ def place(p: Record, s: Record, b: int, actions: NDArray[np.int8]) -> None:
                 s.waited[t] += missing
                 add_chunk(s, b, start, t, offset)
         if actions[use] == DROP:
-            if s.chunk[b] >= 0 and not s.has_slow[b]:
-                s.waited[t] += write_back(p, s, b, t)
-            s.chunk[b] = -1
-            s.has_slow[b] = 1
-            s.is_dropped[b] = p.is_shared[b]
+            s.waited[t] += use_slow(p, s, b, t)
         else:
-            s.slow[t] -= p.bytes[use]
-            s.fast[t] += p.bytes[use]
-            if p.is_written[use]:
-                s.has_slow[b] = 0
+            use_fast(p, s, use)
         s.last[b] = t
         use = p.following[use]
     if p.is_output[b] and s.chunk[b] >= 0 and not s.has_slow[b]:
@@ -138,7 +127,7 @@ def plan(
 
 @jit
 def blocker(p: Record, s: Record, chunk: int, first: int, last: int) -> int:
-    """Return the buffer that keeps ``chunk`` from staying from ``first`` to ``last``: the one placed last, or -1."""
+    """Return the chunk that keeps ``chunk`` from staying from ``first`` to ``last``: the one placed last, or -1."""
     bottom, found = s.place[chunk], -1
     top = bottom + p.room[s.owner[chunk]]
     for other in range(s.chunks):

@@ -86,7 +86,7 @@ class MemoryMap:
             if box.width > 3 and box.height > 3:
                 draw.rect(surface, _CARD, box, 1)
             if row["is_given"][owner] or chunk != self._first_chunk(game, owner):
-                self._arrow(box.left, box.centery, down=False)  # copied in from slow memory
+                self._arrow(box.left, box.centery)  # copied in from slow memory
         draw.rect(surface, _EDGE, (_LEFT, _TOP, width, _MAP), 1)
 
         self._bandwidth(row, game, _TOP + _MAP + 26, scale, count)
@@ -96,7 +96,7 @@ class MemoryMap:
         for name, color in _KINDS.items():
             draw.rect(surface, color, (x, HEIGHT - 22, 12, 12))
             x = self._text(x + 18, HEIGHT - 22, name, _INK, 19) + 18
-        self._arrow(x + 6, HEIGHT - 16, down=False)
+        self._arrow(x + 6, HEIGHT - 16)
         self._text(x + 18, HEIGHT - 22, "copied in", _INK, 19)
         picture: NDArray[np.uint8] = self._pygame.surfarray.array3d(surface).swapaxes(0, 1)
         return np.ascontiguousarray(picture)
@@ -121,9 +121,8 @@ class MemoryMap:
     def _first_chunk(game: np.void, owner: int) -> int:
         return int(np.argmax(game["owner"][: int(game["chunks"])] == owner))
 
-    def _arrow(self, x: int, y: int, down: bool) -> None:
-        tip = 5 if down else -5
-        self._pygame.draw.polygon(self._surface, _INK, [(x - 4, y), (x + 4, y), (x, y + tip)])
+    def _arrow(self, x: int, y: int) -> None:
+        self._pygame.draw.polygon(self._surface, _INK, [(x - 4, y), (x + 4, y), (x, y - 5)])
 
     def _text(self, x: float, y: float, text: str, color: tuple[int, int, int], size: int, align: float = 0.0) -> int:
         """Write ``text`` from ``x`` on, or up to it (``align`` 1); return where it ends."""
