@@ -40,7 +40,7 @@ def _stamp(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in (*sorted(Path(__file__).parent.glob("*.py")), *sorted(folder.glob("*.py"))):
         source = path.read_bytes()
-        if b"@jit" in source:
+        if b"@jit" in source or b"@inlined" in source:
             digest.update(source)
     return digest.hexdigest()[:8]
 
