@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from rlx.envs.malloc_game.env import MallocGameEnv
 from rlx.envs.malloc_game.experts import Planner, beam, greedy, greedy_future, mcts, msa, msa_search
 from rlx.envs.malloc_game.generator import pack
 from rlx.envs.malloc_game.program import Buffer, Instruction, Program
+from rlx.registry.checks import check
 from rlx.registry.experts import make_expert
 
 INDEPENDENT = Path(__file__).parent / "data" / "malloc_game" / "independent"
@@ -61,7 +63,7 @@ def random_program(seed, most=12):
 
 def needs_decisions(program):
     try:
-        pack(program, SMALL_CHIP, strict_bandwidth=False, is_considerate=False, is_whole=False)
+        pack(program, SMALL_CHIP)
     except ValueError:
         return False
     return True
@@ -95,22 +97,22 @@ def chunks(game):
 # -------------------------------------------------------------------------------------------------------------- rules
 
 
-@pytest.mark.parametrize("offset", ["best_fit", "considerate"])
+@pytest.mark.parametrize("offset", ["best_fit", "considerate", "agent"])
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_random_play_keeps_the_rules(program, strict, offset):
     env = MallocGameEnv(program, SMALL_CHIP, strict_bandwidth=strict, offset=offset)
-    rng = np.random.default_rng(1)
+    rng, choices = np.random.default_rng(1), env.action_space.n // 2
     observation, info = env.reset(seed=0)
-    row = env._rows[0]
+    row = env.packed()[0]
     total, is_over, before = 0.0, False, row["all_slow"]
     while not is_over:
         assert env.observation_space.contains(observation)
         mask = info["action_mask"]
-        assert mask[DROP] == 1
-        assert not (mask[KEEP] and mask[COPY])
+        assert mask[-1] == 1
+        assert not (mask[:choices].any() and mask[choices:-1].any())
         if strict:
-            assert not (mask[COPY] and info["signals"]["stall"] > 0.0)
+            assert not (mask[choices] and info["signals"]["stall"] > 0.0)
         action = int(rng.choice(np.flatnonzero(mask)))
         observation, reward, is_over, truncated, info = env.step(action)
         total += reward
@@ -181,7 +183,7 @@ def test_writing_back_uses_idle_bandwidth_or_stalls():
         env.step(DROP)
         env.step(KEEP)
         *_, info = env.step(DROP)  # its only copy is in fast memory
-        assert -info["reward_terms"]["write_back"] * env._rows[0]["all_slow"] == pytest.approx(lost)
+        assert -info["reward_terms"]["write_back"] * env.packed()[0]["all_slow"] == pytest.approx(lost)
 
 
 def test_an_alias_group_stays_together():
@@ -200,7 +202,7 @@ def test_an_alias_group_stays_together():
 
 def test_small_and_huge_buffers_are_nobodys_decision():
     uses = [
-        int(env._rows[0]["uses"])
+        int(env.packed()[0]["uses"])
         for env in (
             MallocGameEnv(two_uses(8192), SMALL_CHIP),
             MallocGameEnv(two_uses(8192), {"capacity": 8192, "alignment": 1}),
@@ -223,16 +225,84 @@ def test_what_the_mask_rules_out_counts_as_drop():
 
 @pytest.mark.parametrize(("arguments", "message"), [
     ({"program": "alexnet"}, "alexnet"),
+    ({"program": []}, "at least one is needed"),
     ({"chip": "tpuv5"}, "chip = 'tpuv5' is unknown. Allowed: tpuv4i, tpuv4, edge"),
     ({"chip": {"capcity": 1}}, "A chip has no 'capcity'. It has: matrix_rate"),
     ({"chip": {"fast_bandwidth": 1e9}}, "below slow_bandwidth"),
     ({"chip": {"capacity": 5000}}, "not a multiple of alignment"),
     ({"observation": "all"}, "observation = 'all' is unknown. Allowed: whole, buffer"),
-    ({"offset": "first"}, "offset = 'first' is unknown. Allowed: best_fit, considerate"),
+    ({"offset": "first"}, "offset = 'first' is unknown. Allowed: best_fit, considerate, agent"),
 ])  # fmt: skip
 def test_mistakes_are_told(arguments, message):
     with pytest.raises(ValueError, match=message.replace("(", r"\(")):
         MallocGameEnv(**arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"offset": "agent"}, {"program": ["mlp6_infer", "moe8"], "offset": "agent", "observation": "buffer"}],
+)
+def test_variants_keep_the_contract(arguments):
+    assert check("rlx/MallocGame-v0", **arguments)  # raises at the first clause that is broken
+
+
+def test_the_agent_chooses_among_the_gaps_there_are():
+    """Two gaps are left around a buffer that stays: the smaller first; the choice moves the chunk and nothing else."""
+    kib = 1024
+    sizes = (8 * kib, 16 * kib, 64 * kib, 8 * kib)
+    buffers = [Buffer(sizes[0], "param", False, 0, (0, 0), (sizes[0],), "u8")]
+    buffers += [Buffer(size, "temp", i == 3, i, (i - 1, 4), (size,), "u8") for i, size in enumerate(sizes[1:], 1)]
+    # 1 lies below 2; when 1 has ended there are 16 KiB below and 24 KiB above.
+    moves = [
+        Instruction("a", ((0, sizes[0]),), ((1, sizes[1]),), 0, 0),
+        Instruction("b", ((1, sizes[1]),), ((2, sizes[2]),), 0, 0),
+        Instruction("c", ((2, sizes[2]),), ((3, sizes[3]),), 0, 0),
+        Instruction("d", ((2, sizes[2]), (3, sizes[3])), (), 0, 0),
+    ]
+    program = Program("gaps", "test", tuple(buffers), tuple(moves))
+    chip = {**dataclasses.asdict(SMALL_CHIP), "capacity": 104 * kib}
+    places = []
+    for choice in range(3):
+        env = MallocGameEnv(program, chip, offset="agent")
+        observation, _ = env.reset(seed=0)
+        for action in (16, 0, 0, 0, 0):
+            observation, *_, info = env.step(action)
+        assert np.flatnonzero(info["action_mask"]).tolist() == [0, 1, 16]
+        np.testing.assert_allclose(observation["gaps"][:2, :2] * 104, [[0, 16], [80, 24]], rtol=1e-6)
+        assert (observation["gaps"][2:] == 0).all()
+        env.step((0, 1, 2)[choice])
+        placed = [chunk["place"] for chunk in chunks(env._states[0]) if chunk["owner"] == 3]
+        places.append(placed)
+    assert places == [[0], [80 * kib], []]  # the third choice is not there: it counts as Drop
+
+
+def test_each_episode_draws_one_of_several_programs():
+    env = gymnasium.make("rlx/MallocGame-v0", program=["mlp6_infer", "moe8"], observation="buffer")
+    envs = gymnasium.make_vec("rlx/MallocGame-v0", 8, program=["mlp6_infer", "moe8"], observation="buffer")
+    _, infos = envs.reset(seed=0)
+    drawn = infos["signals"]["program"]
+    assert set(drawn) == {0.0, 1.0}
+    for seed in range(8):
+        _, info = env.reset(seed=seed)
+        assert info["signals"]["program"] == drawn[seed]
+        assert env.unwrapped.program.name == ("mlp6_infer", "moe8")[int(drawn[seed])]
+        alone = gymnasium.make("rlx/MallocGame-v0", program=env.unwrapped.program, observation="buffer")
+        alone.reset(seed=0)
+        for _ in range(10):
+            action = int(np.argmax(info["action_mask"]))
+            observation, *_, info = env.step(action)
+            expected, *_, its_info = alone.step(action)
+            assert all((observation[key] == expected[key]).all() for key in expected)
+            assert info["signals"]["latency"] == its_info["signals"]["latency"]
+
+
+def test_many_games_tell_their_speed_ups_too():
+    envs = gymnasium.make_vec("rlx/MallocGame-v0", 2, program="mlp6_infer", observation="buffer")
+    _, info = envs.reset(seed=0)
+    for _ in range(28):
+        _, _, terminated, _, info = envs.step(info["action_mask"].argmax(axis=1))
+    assert terminated.all() and info["_speedup"].all()
+    assert info["speedup"] == pytest.approx(by(greedy, MallocGameEnv("mlp6_infer")), rel=1e-12)
 
 
 # ------------------------------------------------------------------------------------------------------------ experts
@@ -248,8 +318,9 @@ FIGURES = {
     "strassen2_4096": (1.407, 1.403, 2.241, 2.616),
     "lstm_unroll16_train": (1.507, 1.507, 2.143, 3.66),
 }
-#: Where a program is trained, buffers are dropped and fetched again in hundreds of places at which the prototype's
-#: unstated order of writing back matters: there the rules here cost up to so much.
+#: Two rules that the prototype left open decide here. Of equally small gaps ours is the lowest: with the highest, lstm
+#: is 1.7 % below the figure, with first fit 0.4 %, instead of 5.0 %. And Drop gives the place in fast memory up: if a
+#: dropped buffer could return to it, alexnet were 0.9 % below instead of 2.2 %.
 GREEDY_TOLERANCE = {"alexnet_train_b32": 0.025, "lstm_unroll16_train": 0.055}
 
 
@@ -282,7 +353,7 @@ def test_experts_find_what_enumeration_finds():
             continue
         env = MallocGameEnv(program, SMALL_CHIP, observation="buffer")
         env.reset(seed=0)
-        uses = int(env._rows[0]["uses"])
+        uses = int(env.packed()[0]["uses"])
         if uses > 7:
             continue
         games = (iter(moves) for moves in itertools.product(range(3), repeat=uses))

@@ -137,11 +137,19 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         info = self._info(values)
         if self.problem.action_mask_size:
             info["action_mask"] = self._mask[0].copy()
-        if terminated and self.problem.has_success:
-            info["success"] = values[SUCCESS] != 0.0
+        if terminated:
+            info |= self.ending(values)
         if self.render_mode is not None:
             self._watch(self._actions.values[0], values[REWARD], info, terminated)
         return self._observe(), values[REWARD], terminated, False, info
+
+    def ending(self, values: Any) -> dict[str, Any]:
+        """Return what ``info`` holds besides when an episode ends. A family may override this.
+
+        Args:
+            values: the kernel's, `Problem.width` numbers, or arrays of shape (N,) of so many environments.
+        """
+        return {"success": values[SUCCESS] != 0.0} if self.problem.has_success else {}
 
     def save_state(self) -> State:
         """Return the state as a value: it can be pickled, kept, and loaded into any environment made alike."""

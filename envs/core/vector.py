@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .actions import Actions
 from .env import KernelEnv, State
 from .parameters import Parameters
-from .problem import REWARD, SUCCESS, TERMINATED, Observations, copier, info_reader
+from .problem import REWARD, TERMINATED, Observations, copier, info_reader
 from .random import new_stream
 
 
@@ -246,8 +246,7 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
             "episode_return": np.where(done, self._returns, 0.0),
             "episode_length": np.where(done, self._elapsed, 0),
         }
-        if self.problem.has_success:
-            endings["success"] = self._values[SUCCESS] != 0.0
+        endings |= self._single.ending(self._values)
         return endings | {f"_{key}": done.copy() for key in endings}
 
     def _final(self, done: NDArray[np.bool_]) -> dict[str, Any]:
@@ -255,9 +254,7 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         observations = np.full(self.num_envs, None, object)
         for i in np.flatnonzero(done).tolist():
             observations[i] = copier(self._observations.views(self._buffers, i))()
-        final_info = self._info(None)
-        if self.problem.has_success:
-            final_info["success"] = self._values[SUCCESS] != 0.0
+        final_info = self._info(None) | self._single.ending(self._values)
         final_info |= {f"_{key}": done for key in tuple(final_info)}
         return {"final_obs": observations, "_final_obs": done, "final_info": final_info, "_final_info": done}
 

@@ -42,7 +42,7 @@ def main() -> None:
 
 def _line(name: str, env: MallocGameEnv) -> str:
     env.reset(seed=0)
-    row = env._rows[0]
+    row = env.packed()[0]
     moves = int(row["uses"])
     rng = np.random.default_rng(0)
     random = np.mean([_play(env, lambda _, info: _draw(rng, info)) for _ in range(GAMES_AT_RANDOM)])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,16 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from ..core import KernelEnv, KernelVectorEnv, Problem
+from ..core import INFO, KernelEnv, KernelVectorEnv, Problem
 from . import kernels as k
 from .generator import pack, size_class
 from .params import CHIPS, Chip
 from .program import Program, load
 from .render import MemoryMap
+
+Source = str | os.PathLike[str] | Program
+#: Where a kernel's values hold the speed-up.
+SPEEDUP = INFO + len(k.INFO_NAMES["reward_terms"]) + k.INFO_NAMES["signals"].index("speedup")
 
 
 class MallocGameEnv(KernelEnv):
@@ -32,8 +37,12 @@ class MallocGameEnv(KernelEnv):
 
     ## Action space
     `Discrete(3)`, with ``info["action_mask"]``: 0 *NoCopy*: use the buffer in fast memory, where it has stayed since
-    its last use, or comes into being. 1 *Copy*: bring it there in time. 2 *Drop*: use it in slow memory; if it lies in
-    fast memory alone it is written back first. Drop is always legal; what the mask rules out counts as Drop.
+    its last use, or comes into being. 1 *Copy*: bring it there in time. 2 *Drop*: use it in slow memory and
+    give its place up; if it lies in fast memory alone it is written back first. Drop is always legal; what the mask
+    rules out counts as Drop.
+
+    `Discrete(17)` with ``offset="agent"``: 0 to 7 is NoCopy and 8 to 15 Copy, into one of up to eight gaps of the fast
+    memory, the smallest first; 16 is Drop. A buffer that stays has no choice: 0.
 
     ## Observation space
     A `Dict`, all within [0, 1]: ``memory`` (2, 64, 64), offset by time on a logarithmic scale around the present
@@ -43,31 +52,33 @@ class MallocGameEnv(KernelEnv):
     a program output, is an alias group, 1 / remaining uses, nearness of the next and the last use, whether it is in
     fast memory, has a copy in slow memory, share of the instruction that is computation, share of its latency that
     fast bytes would save, root of what the remaining uses could save over all, share of a copy that would stall,
-    nearness to the present; ``action_mask`` (3,). With ``observation="buffer"`` only ``buffer`` and ``action_mask``.
+    nearness to the present; ``action_mask``. With ``observation="buffer"`` no image, bandwidth and lookahead. With
+    ``offset="agent"`` also ``gaps`` (8, 3): offset and size over capacity, nearness of the next use of what lies there.
 
     ## Rewards
     The latency that a move saves, over the latency of the program without fast memory; so the return is
     1 - T / T_all_slow. Terms: ``access``, ``copy`` and ``write_back`` (stalls, negative).
 
     ## Starting state
-    Parameters and constants lie in slow memory; nothing is random.
+    Parameters and constants lie in slow memory. With several programs one is drawn; nothing else is random.
 
     ## Episode end
     Terminated after the last use. Then outputs that lie in fast memory alone are written back. Never truncated.
 
     ## Arguments
-    - ``program``: a name of `shipped()`, a path, or a `Program`.
+    - ``program``: a name of `shipped()`, a path, or a `Program`; or several, of which each episode draws one.
     - ``chip``: ``"tpuv4i"``, ``"tpuv4"``, ``"edge"`` (invented), a dict of `Chip` fields, or a `Chip`.
     - ``strict_bandwidth``: whether a copy that would stall is illegal.
-    - ``offset``: ``"best_fit"``, the smallest gap that is free for now; or ``"considerate"``, at first the smallest
-      that is also free of what lies in fast memory and will be used again, up to its next use.
+    - ``offset``: ``"best_fit"``, the smallest gap that is free for now, and the lowest of these; ``"considerate"``, at
+      first the smallest that is also free of what lies in fast memory and will be used again, up to its next use; or
+      ``"agent"``: the action says.
     - ``observation``: ``"whole"`` or ``"buffer"``.
     - ``render_mode``: None, ``"rgb_array"`` or ``"human"``.
 
     ## Info
     ``signals``: ``latency`` (s), ``speedup`` over the program without fast memory, ``instruction`` (index), ``worth``
-    (s, what this and the remaining uses of the buffer would save alone), ``stall`` (s, what Copy would wait);
-    ``reward_terms``; ``action_mask``; ``speedup`` at the end.
+    (s, what this and the remaining uses of the buffer would save alone), ``stall`` (s, what Copy would wait),
+    ``program`` (index); ``reward_terms``; ``action_mask``; ``speedup`` at the end.
 
     ## References
     "Optimizing Memory Mapping Using Deep Reinforcement Learning", arXiv:2305.07440, 2023.
@@ -78,7 +89,7 @@ class MallocGameEnv(KernelEnv):
 
     def __init__(
         self,
-        program: str | os.PathLike[str] | Program = "resnet18_infer_b8",
+        program: Source | Sequence[Source] = "resnet18_infer_b8",
         chip: str | Mapping[str, Any] | Chip = "tpuv4i",
         strict_bandwidth: bool = False,
         offset: str = "best_fit",
@@ -88,73 +99,86 @@ class MallocGameEnv(KernelEnv):
         """Set the game up; the arguments are described above.
 
         Raises:
-            ValueError: an unknown program or chip, or a malformed one.
+            ValueError: an unknown program or chip, a malformed one, or no program.
         """
         for what, value, allowed in (
             ("observation", observation, ("whole", "buffer")),
-            ("offset", offset, ("best_fit", "considerate")),
+            ("offset", offset, ("best_fit", "considerate", "agent")),
         ):
             if value not in allowed:
                 raise ValueError(f"{what} = {value!r} is unknown. Allowed: {', '.join(allowed)}.")
-        self.program = load(program)
-        self._arguments: dict[str, Any] = {
-            "program": self.program,
-            "strict_bandwidth": strict_bandwidth,
-            "offset": offset,
-        }
-        is_whole = observation == "whole"
+        sources = (program,) if isinstance(program, str | os.PathLike | Program) else tuple(program)
+        if not sources:
+            raise ValueError("program = []: at least one is needed.")
+        self.programs = tuple(map(load, sources))
+        self._rules: dict[str, Any] = {"strict_bandwidth": strict_bandwidth, "offset": offset}
+        is_whole, choices = observation == "whole", k.CHOICES if offset == "agent" else 1
+        size = max(map(size_class, self.programs))
 
         def packed(parameters: Chip) -> NDArray[np.void]:
-            return pack(
-                self.program,
-                parameters,
+            packing = functools.partial(
+                pack,
+                chip=parameters,
+                size=size,
                 strict_bandwidth=strict_bandwidth,
                 is_considerate=offset == "considerate",
+                choices=choices,
                 is_whole=is_whole,
             )
+            return np.array(list(map(packing, self.programs)))
 
         shapes: dict[str, tuple[int, ...]] = {"buffer": (k.FEATURES,)}
+        if choices > 1:
+            shapes["gaps"] = (choices, k.GAP_FEATURES)
         if is_whole:
             shapes |= {
                 "bandwidth": (k.CELLS,),
                 "lookahead": (k.AHEAD, k.FEATURES),
                 "memory": (2, k.CELLS, k.CELLS),
             }
+        actions = 2 * choices + 1
         parts: dict[str, spaces.Space[Any]] = {
             name: spaces.Box(0.0, 1.0, shape, np.float32) for name, shape in shapes.items()
         }
-        parts["action_mask"] = spaces.Box(0, 1, (k.ACTIONS,), np.int8)
+        parts["action_mask"] = spaces.Box(0, 1, (actions,), np.int8)
         problem = Problem(
             parameters=read_chip(chip),
             observation_space=spaces.Dict(parts),
-            action_space=spaces.Discrete(k.ACTIONS),
-            state_dtype=k.layout(size_class(self.program))[1],
+            action_space=spaces.Discrete(actions),
+            state_dtype=k.layout(size)[1],
             pack=packed,
             reset=k.reset,
             step=k.step,
             info=k.INFO_NAMES,
-            action_mask_size=k.ACTIONS,
+            action_mask_size=actions,
         )
         super().__init__(problem, render_mode)
-        self._map = None if render_mode is None else MemoryMap(self.program)
+        self._map = None if render_mode is None else MemoryMap()
+
+    @property
+    def program(self) -> Program:
+        """The program of this episode."""
+        return self.programs[int(self._states["program"][0])]
+
+    def packed(self) -> NDArray[np.void]:
+        """Return what the kernels read in this episode: the program on its chip, shape (1,)."""
+        program = self._states["program"][0]
+        return self._rows[0, program : program + 1].copy()
 
     def alike(self) -> MallocGameEnv:
-        """Return another game with the same program, chip and rules, without pictures, to look ahead in."""
+        """Return another game with this episode's program and the same rules, without pictures, to look ahead in."""
         chip: Any = self.problem.parameters
-        return MallocGameEnv(**self._arguments, chip=chip, observation="buffer")
+        return MallocGameEnv(self.program, chip, **self._rules, observation="buffer")
 
     def frame(self) -> NDArray[np.uint8]:
         """Draw the memory map, uint8 of shape (600, 960, 3)."""
         if self._map is None or not self._is_reset:
             raise ResetNeeded("Call env.reset() before env.render().")
-        return self._map.draw(self._rows[0], self._states[0])
+        return self._map.draw(self.program, self.packed()[0], self._states[0])
 
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Make a move, see `KernelEnv.step`; the last one's info has the ``speedup``."""
-        observation, reward, terminated, truncated, info = super().step(action)
-        if terminated:
-            info["speedup"] = info["signals"]["speedup"]
-        return observation, reward, terminated, truncated, info
+    def ending(self, values: Any) -> dict[str, Any]:
+        """Return the ``speedup``, see `KernelEnv.ending`."""
+        return {"speedup": values[SPEEDUP]}
 
 
 class MallocGameVectorEnv(KernelVectorEnv):

@@ -40,7 +40,7 @@ class Rule:
 
 def all_slow(env: gymnasium.Env[Any, Any]) -> Rule:
     """Leave everything in slow memory: what speed-ups are measured against."""
-    return Rule(lambda info: k.DROP)
+    return Rule(lambda info: len(info["action_mask"]) - 1)
 
 
 def greedy(env: gymnasium.Env[Any, Any]) -> Rule:
@@ -52,9 +52,8 @@ def greedy_future(env: gymnasium.Env[Any, Any]) -> Rule:
     """Use fast memory where what the buffer's remaining uses could save is worth more than the stall."""
 
     def choose(info: Info) -> int:
-        keep, copy, _ = info["action_mask"]
         is_worth_it = info["signals"]["stall"] == 0.0 or info["signals"]["worth"] > info["signals"]["stall"]
-        return k.KEEP if keep and is_worth_it else k.COPY if copy and is_worth_it else k.DROP
+        return int(np.argmax(info["action_mask"])) if is_worth_it else len(info["action_mask"]) - 1
 
     return Rule(choose)
 
@@ -65,23 +64,24 @@ class Planned:
     def __init__(self, env: gymnasium.Env[Any, Any], find: Callable[[Any], NDArray[np.int8]]) -> None:
         """Plan for ``env`` by ``find``, which is handed the environment itself."""
         self._env, self._find = env.unwrapped, find
-        self._moves: NDArray[np.int8] | None = None
-        self._row: bytes = b""
+        self._actions: NDArray[np.int8] | None = None
+        self._packed: bytes = b""
         self._use = 0
 
     def reset(self) -> None:
-        """Forget the episode before; the plan is kept for as long as the chip is the same."""
+        """Begin again; the plan is kept for as long as program and chip are the same."""
         self._use = 0
 
     def act(self, observation: Any, info: Info) -> int:
         """Play the next move of the plan."""
-        rows = self._env._rows  # type: ignore[attr-defined]
-        if self._moves is None or rows.tobytes() != self._row:
-            self._row = rows.tobytes()
-            self._moves = self._find(self._env)
-        move = int(self._moves[self._use])
+        if self._use == 0:
+            packed = self._env.packed().tobytes()  # type: ignore[attr-defined]
+            if packed != self._packed:
+                self._packed, self._actions = packed, self._find(self._env)
+        assert self._actions is not None
+        action = int(self._actions[self._use])
         self._use += 1
-        return move if info["action_mask"][move] else k.DROP
+        return action if info["action_mask"][action] else len(info["action_mask"]) - 1
 
 
 class Planner:
@@ -89,7 +89,7 @@ class Planner:
 
     def __init__(self, env: Any) -> None:
         """Look at the present episode of ``env``, a `MallocGameEnv`."""
-        self.rows = env._rows.copy()
+        self.rows = env.packed()
         self._games = np.zeros(2, env.problem.state_dtype)
         row = self.rows[0]
         self.uses = int(row["uses"])
@@ -112,9 +112,10 @@ class Planner:
         return float(rehearse(self.rows, self._games, rank, moves))
 
     def best(self, order: NDArray[np.int64]) -> tuple[NDArray[np.int8], float]:
-        """Return moves that the game can follow, planned in ``order``, and their latency in s."""
+        """Return actions that the game can follow, planned in ``order``, and their latency in s."""
         moves, _ = self.plan(order)
-        return moves, self.play(moves, order)
+        latency = self.play(moves, order)
+        return moves * np.int8(self.rows[0]["choices"]), latency
 
 
 def msa(env: gymnasium.Env[Any, Any]) -> Planned:
@@ -143,7 +144,7 @@ def msa_search(env: gymnasium.Env[Any, Any], evaluations: int = 400, seed: int =
     def find(game: Any) -> NDArray[np.int8]:
         planner, rng = Planner(game), np.random.default_rng(seed)
         order = planner.order
-        moves, latency = planner.best(order)
+        actions, latency = planner.best(order)
         for _ in range(evaluations - 1 if len(order) > 1 else 0):
             # Another place in the queue for one buffer; far moves are rarer than near ones.
             source = int(rng.integers(len(order)))
@@ -152,8 +153,8 @@ def msa_search(env: gymnasium.Env[Any, Any], evaluations: int = 400, seed: int =
             candidate = np.insert(np.delete(order, source), target, order[source])
             found, time = planner.best(candidate)
             if time <= latency:
-                order, moves, latency = candidate, found, time
-        return moves
+                order, actions, latency = candidate, found, time
+        return actions
 
     return Planned(env, find)
 

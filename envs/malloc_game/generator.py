@@ -26,21 +26,30 @@ def size_class(program: Program) -> int:
 
 
 def pack(
-    program: Program, chip: Chip, *, strict_bandwidth: bool, is_considerate: bool, is_whole: bool
+    program: Program,
+    chip: Chip,
+    *,
+    size: int | None = None,
+    strict_bandwidth: bool = False,
+    is_considerate: bool = False,
+    choices: int = 1,
+    is_whole: bool = False,
 ) -> NDArray[np.void]:
     """Return the record that the kernels read, shape ().
 
     Args:
         program: its bytes as they are on the chip.
         chip: the chip.
+        size: room of the record; the program's `size_class`, if None.
         strict_bandwidth: whether a copy is illegal that idle bandwidth does not cover.
         is_considerate: whether offsets are chosen beside what is going to be used again.
+        choices: offsets that the player may choose among.
         is_whole: whether the observation has all its parts.
 
     Raises:
         ValueError: no buffer of the program could be in fast memory.
     """
-    size = size_class(program)
+    size = size_class(program) if size is None else size
     row = np.zeros((), k.layout(size)[0])
     roots = [buffer.alias for buffer in program.buffers]
     members: dict[int, list[int]] = defaultdict(list)
@@ -78,7 +87,7 @@ def pack(
     row["instructions"], row["uses"], row["buffers"] = len(program.instructions), uses, len(program.buffers)
     row["slow_bandwidth"], row["fast_bandwidth"] = chip.slow_bandwidth, chip.fast_bandwidth
     row["capacity"], row["is_strict"], row["is_whole"] = chip.capacity, strict_bandwidth, is_whole
-    row["is_considerate"] = is_considerate
+    row["is_considerate"], row["choices"] = is_considerate, choices
     slowest = np.maximum(row["compute"], row["slow"] / chip.slow_bandwidth)
     row["all_slow"] = slowest.sum()
 

@@ -23,26 +23,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import COST, INFO, REWARD, TERMINATED, jit, state_dtype
+from ..core import COST, INFO, REWARD, TERMINATED, integer, jit, state_dtype
 
 Array = NDArray[Any]
 Record = Any
 
-KEEP, COPY, DROP, ACTIONS = 0, 1, 2, 3
+KEEP, COPY, DROP = 0, 1, 2
+#: Offsets that a player may choose among.
+CHOICES = 8
 
-#: Cells of the observation's image along time and offset, features of a use, and uses seen ahead.
-CELLS, FEATURES, AHEAD = 64, 16, 16
+#: Cells of the observation's image along time and offset, features of a use and of a gap, and uses seen ahead.
+CELLS, FEATURES, GAP_FEATURES, AHEAD = 64, 16, 3, 16
 #: Columns of the image up to the present instruction.
 PAST = 48
-# Where the parts of the whole observation begin: bandwidth, buffer, lookahead, memory, as a `spaces.Dict` sorts them.
-_BANDWIDTH, _BUFFER, _LOOKAHEAD = 0, CELLS, CELLS + FEATURES
-_MEMORY = _LOOKAHEAD + AHEAD * FEATURES
-_WHOLE = _MEMORY + 2 * CELLS * CELLS
+# Where the parts of the whole observation begin: bandwidth, buffer, (gaps), lookahead, memory, as a `spaces.Dict` sorts
+# them.
+_BANDWIDTH, _BUFFER = 0, CELLS
 
 #: Groups of `info`.
 INFO_NAMES = {
     "reward_terms": ("access", "copy", "write_back"),
-    "signals": ("latency", "speedup", "instruction", "worth", "stall"),
+    "signals": ("latency", "speedup", "instruction", "worth", "stall", "program"),
 }
 
 _F8, _I8, _I4, _I1 = np.float64, np.int64, np.int32, np.int8
@@ -67,6 +68,7 @@ def layout(size: int) -> tuple[np.dtype[np.void], np.dtype[np.void]]:
             ("capacity", _I8),
             ("is_strict", _I8),  # a copy that would stall is illegal
             ("is_considerate", _I8),  # offsets are chosen beside what is going to be used again
+            ("choices", _I8),  # offsets that the player may choose among: 1 or `CHOICES`
             ("is_whole", _I8),  # the observation has image, bandwidth and lookahead
             ("all_slow", _F8),  # latency without fast memory, s
             ("compute", _F8, (size,)),  # of each instruction, s
@@ -90,13 +92,16 @@ def layout(size: int) -> tuple[np.dtype[np.void], np.dtype[np.void]]:
         align=True,
     )
     game = state_dtype(
+        ("program", _I8),  # which of the environment's
         ("use", _I8),  # the next to be decided
         ("chunks", _I8),
         ("latency", _F8),
         # What the next move could do
         ("can_keep", _I1),
         ("can_copy", _I1),
-        ("offset", _I8),
+        ("offsets", _I8),  # how many there are
+        ("offset", _I8, (CHOICES,)),
+        ("gap", _I8, (CHOICES,)),  # bytes that are free there
         ("start", _I4),  # when the chunk, or the copy into it, begins
         ("stall", _F8),  # bytes that the copy there, or back at the program's end, could not move in time
         # Instructions
@@ -146,12 +151,12 @@ def idle(p: Record, s: Record, t: int) -> float:
 
 
 @jit
-def best_fit(p: Record, s: Record, begin: int, end: int, room: int, is_considerate: bool) -> int:
-    """Return the offset of the smallest gap that holds ``room`` bytes from ``begin`` to ``end``, or -1.
+def find_gaps(p: Record, s: Record, begin: int, end: int, room: int, is_considerate: bool, most: int) -> int:
+    """Note the offsets of the smallest gaps that hold ``room`` bytes from ``begin`` to ``end``; return their number.
 
-    ``is_considerate``: what lies in fast memory and will be used again counts up to that use.
+    ``is_considerate``: what lies in fast memory and will be used again counts up to that use; ``most``: to be noted.
     """
-    place, smallest, free = -1, p.capacity + 1, 0
+    count, free = 0, 0
     for i in range(s.chunks + 1):
         bottom, top = p.capacity, p.capacity
         if i < s.chunks:
@@ -164,17 +169,30 @@ def best_fit(p: Record, s: Record, begin: int, end: int, room: int, is_considera
             bottom = s.place[chunk]
             top = bottom + p.room[owner]
         gap = bottom - free
-        if room <= gap < smallest:
-            place, smallest = free, gap
+        if gap >= room and (count < most or gap < s.gap[count - 1]):
+            count = min(count + 1, most)
+            k = count - 1
+            while k > 0 and gap < s.gap[k - 1]:
+                s.offset[k], s.gap[k] = s.offset[k - 1], s.gap[k - 1]
+                k -= 1
+            s.offset[k], s.gap[k] = free, gap
         free = max(free, top)
-    return place
+    return count
 
 
 @jit
-def find_place(p: Record, s: Record, begin: int, end: int, room: int) -> int:
-    """Return an offset for a new chunk, or -1: best fit, at first beside what is going to be used again."""
-    place = best_fit(p, s, begin, end, room, True) if p.is_considerate else -1
-    return place if place >= 0 else best_fit(p, s, begin, end, room, False)
+def best_fit(p: Record, s: Record, begin: int, end: int, room: int) -> int:
+    """Return the offset of the smallest gap that holds ``room`` bytes from ``begin`` to ``end``, or -1."""
+    return s.offset[0] if find_gaps(p, s, begin, end, room, False, 1) > 0 else -1
+
+
+@jit
+def find_offsets(p: Record, s: Record, begin: int, end: int, room: int) -> bool:
+    """Note where a new chunk may lie, best fit first, and at first beside what will be used again; False: nowhere."""
+    s.offsets = find_gaps(p, s, begin, end, room, True, p.choices) if p.is_considerate else 0
+    if s.offsets == 0:
+        s.offsets = find_gaps(p, s, begin, end, room, False, p.choices)
+    return s.offsets > 0
 
 
 @jit
@@ -237,17 +255,16 @@ def prepare(p: Record, s: Record) -> None:
     use = s.use
     b, t = p.buffer[use], p.time[use]
     chunk = s.chunk[b]
-    s.can_keep = s.can_copy = 0
+    s.can_keep = s.can_copy = s.offsets = 0
     s.stall = 0.0
     if s.is_dropped[b]:
         return
     if chunk >= 0:
         s.can_keep = t <= s.end[chunk] or is_free(p, s, chunk, s.end[chunk] + 1, t)
-        s.offset, s.start = s.place[chunk], s.begin[chunk]
+        s.offsets, s.offset[0], s.gap[0], s.start = 1, s.place[chunk], p.room[b], s.begin[chunk]
     elif not s.has_slow[b]:
         # It comes into being here.
-        s.offset, s.start = find_place(p, s, t, t, p.room[b]), t
-        s.can_keep = s.offset >= 0
+        s.can_keep, s.start = find_offsets(p, s, t, t, p.room[b]), t
     if s.can_keep and p.is_output[b] and p.is_written[use] and p.following[use] < 0:
         # It will have to be written back.
         s.stall = unmoved(p, s, p.size[b], t + 1, p.instructions)
@@ -256,9 +273,8 @@ def prepare(p: Record, s: Record) -> None:
     start, missing = copy_start(p, s, b, t)
     if missing > 0.0 and p.is_strict:
         return
-    offset = find_place(p, s, start, t, p.room[b])
-    if offset >= 0:
-        s.can_copy, s.offset, s.start, s.stall = 1, offset, start, missing
+    if find_offsets(p, s, start, t, p.room[b]):
+        s.can_copy, s.start, s.stall = 1, start, missing
 
 
 @jit
@@ -317,19 +333,19 @@ def use_fast(p: Record, s: Record, use: int) -> None:
 
 
 @jit
-def move(p: Record, s: Record, action: int) -> tuple[float, float]:
-    """Play a legal action; return the seconds of the stalls it makes: for copies in, and for copies back."""
+def make_move(p: Record, s: Record, move: int, choice: int) -> tuple[float, float]:
+    """Make a legal move; return the seconds of the stalls it makes: for copies in, and for copies back."""
     use = s.use
     b, t = p.buffer[use], p.time[use]
     copied, returned = 0.0, 0.0
-    if action == DROP:
+    if move == DROP:
         returned = use_slow(p, s, b, t)
     else:
-        if action == COPY:
+        if move == COPY:
             book(p, s, t - 1, s.start - 1, -1, p.size[b])
             copied = s.stall
-        if s.chunk[b] < 0 or action == COPY:
-            add_chunk(s, b, s.start, t, s.offset)
+        if s.chunk[b] < 0 or move == COPY:
+            add_chunk(s, b, s.start, t, s.offset[choice])
         use_fast(p, s, use)
     s.waited[t] += copied + returned
     s.last[b], s.upcoming[b] = t, p.following[use]
@@ -361,11 +377,14 @@ def hand_over(p: Record, s: Record) -> float:
 
 
 @jit
-def play(p: Record, s: Record, action: int) -> tuple[float, float, float]:
-    """Play a legal action; return seconds saved by faster bytes, and lost by copies in and by copies back."""
+def play(p: Record, s: Record, move: int, choice: int) -> tuple[float, float, float]:
+    """Make a legal move; return seconds saved by faster bytes, and lost by copies in and by copies back.
+
+    ``choice``: which of the offsets, if a chunk begins.
+    """
     t = p.time[s.use]
     before = base_latency(p, t, s.fast[t], s.slow[t])
-    copied, returned = move(p, s, action)
+    copied, returned = make_move(p, s, move, choice)
     saved = before - base_latency(p, t, s.fast[t], s.slow[t])
     if s.use == p.uses:
         returned += hand_over(p, s)
@@ -431,25 +450,52 @@ def describe(p: Record, s: Record, use: int, out: Array, i: int, column: int) ->
 
 
 @jit
-def paint(p: Record, out: Array, i: int, plane: int, bottom: int, room: int, first: int, last: int) -> None:
-    """Add a rectangle to the image: ``room`` bytes from ``bottom`` on, in the columns ``first`` to ``last``."""
+def paint(p: Record, out: Array, i: int, image: int, bottom: int, room: int, first: int, last: int) -> None:
+    """Add a rectangle to the image that begins in column ``image`` of ``out``.
+
+    It goes from ``bottom`` over ``room`` bytes, and over the image's columns from ``first`` to ``last``.
+    """
     scale = CELLS / p.capacity
     low, high = bottom * scale, (bottom + room) * scale
     cell = int(low)
     while cell < high and cell < CELLS:
         share = min(high, cell + 1.0) - max(low, float(cell))
-        place = (plane * CELLS + cell) * CELLS
+        place = image + cell * CELLS
         for column in range(first, last + 1):
             out[i, place + column] = min(out[i, place + column] + share, 1.0)
         cell += 1
 
 
 @jit
-def look(p: Record, s: Record, out: Array, i: int) -> None:
-    """Write memory, bandwidth and the uses to come into row ``i``."""
+def describe_gaps(p: Record, s: Record, out: Array, i: int, column: int) -> None:
+    """Write the features of the offsets to choose among into ``out[i, column:]``."""
+    now, room = p.time[s.use], p.room[p.buffer[s.use]]
+    for k in range(s.offsets):
+        nearest = p.instructions  # next use of what lies there
+        for c in range(s.chunks):
+            owner = s.owner[c]
+            if (
+                s.chunk[owner] == c
+                and s.upcoming[owner] > s.use
+                and s.place[c] < s.offset[k] + room
+                and s.offset[k] < s.place[c] + p.room[owner]
+            ):
+                nearest = min(nearest, p.time[s.upcoming[owner]] - now)
+        out[i, column] = portion(s.offset[k], p.capacity)
+        out[i, column + 1] = portion(s.gap[k], p.capacity)
+        out[i, column + 2] = closeness(p, nearest)
+        column += GAP_FEATURES
+
+
+@jit
+def look(p: Record, s: Record, out: Array, i: int, lookahead: int) -> None:
+    """Write memory, bandwidth and the uses to come into row ``i``; those begin in column ``lookahead``."""
     use = s.use
     b, now = p.buffer[use], p.time[use]
     present = PAST - 1
+    for k in range(min(AHEAD, p.uses - use - 1)):
+        describe(p, s, use + 1 + k, out, i, lookahead + k * FEATURES)
+    memory = lookahead + AHEAD * FEATURES
     for c in range(s.chunks):
         owner = s.owner[c]
         first = present - p.column[now - s.begin[c]]
@@ -459,9 +505,10 @@ def look(p: Record, s: Record, out: Array, i: int) -> None:
             # What it takes to keep it until it is used again.
             last = min(present + p.column[p.time[upcoming] - now], CELLS - 1)
         if last >= 0:
-            paint(p, out, i, 0, s.place[c], p.room[owner], max(first, 0), last)
+            paint(p, out, i, memory, s.place[c], p.room[owner], max(first, 0), last)
     if s.can_keep or s.can_copy:
-        paint(p, out, i, 1, s.offset, p.room[b], max(present - p.column[now - s.start], 0), present)
+        first = max(present - p.column[now - s.start], 0)
+        paint(p, out, i, memory + CELLS * CELLS, s.offset[0], p.room[b], first, present)
     # The mean idle share of the slow memory's bandwidth, by column.
     count, column, total = 0, 0, 0.0
     for t in range(p.instructions):
@@ -473,8 +520,6 @@ def look(p: Record, s: Record, out: Array, i: int) -> None:
         count += 1
         total += portion(idle(p, s, t), p.slow_bandwidth * base_latency(p, t, s.fast[t], s.slow[t]))
     out[i, _BANDWIDTH + column] = total / max(count, 1)
-    for k in range(min(AHEAD, p.uses - use - 1)):
-        describe(p, s, use + 1 + k, out, i, _LOOKAHEAD + k * FEATURES)
 
 
 @jit
@@ -489,26 +534,34 @@ def report(p: Record, s: Record, observation: Any, values: Array, action_mask: A
     values[line + 2, i] = p.instructions if is_over else p.time[s.use]
     values[line + 3, i] = 0.0 if is_over else p.worth[s.use]
     values[line + 4, i] = 0.0 if is_over else s.stall / p.slow_bandwidth
-    action_mask[i, KEEP] = not is_over and s.can_keep
-    action_mask[i, COPY] = not is_over and s.can_copy
-    action_mask[i, DROP] = 1
-    for action in range(ACTIONS):
+    values[line + 5, i] = s.program
+    for k in range(p.choices):
+        is_there = not is_over and k < s.offsets
+        action_mask[i, k] = is_there and s.can_keep
+        action_mask[i, p.choices + k] = is_there and s.can_copy
+    action_mask[i, 2 * p.choices] = 1
+    for action in range(action_mask.shape[1]):
         mask[i, action] = action_mask[i, action]
     if is_over:
         return
+    buffer = _BUFFER if p.is_whole else 0
+    describe(p, s, s.use, out, i, buffer)
+    following = buffer + FEATURES
+    if p.choices > 1:
+        describe_gaps(p, s, out, i, following)
+        following += GAP_FEATURES * p.choices
     if p.is_whole:
-        describe(p, s, s.use, out, i, _BUFFER)
-        look(p, s, out, i)
-    else:
-        describe(p, s, s.use, out, i, 0)
+        look(p, s, out, i, following)
 
 
 @jit
 def reset(states: Array, rows: Array, active: Array, observation: Any, values: Array, action_mask: Array) -> None:
-    """Start a game in every active row (see `core.Problem`)."""
+    """Start a game in every active row (see `core.Problem`); ``rows`` (N or 1, K): one of K programs is drawn."""
     for i in range(states.shape[0]):
         if active[i]:
-            p, s = rows[min(i, rows.shape[0] - 1)], states[i]
+            s = states[i]
+            s.program = integer(s.rng, rows.shape[1])
+            p = rows[min(i, rows.shape[0] - 1), s.program]
             begin(p, s)
             report(p, s, observation, values, action_mask, i)
 
@@ -520,11 +573,12 @@ def step(
     """Make a move in every active row (see `core.Problem`); what the mask rules out counts as Drop."""
     for i in range(states.shape[0]):
         if active[i]:
-            p, s = rows[min(i, rows.shape[0] - 1)], states[i]
-            action = int(actions[i, 0])
-            if (action == KEEP and not s.can_keep) or (action == COPY and not s.can_copy):
-                action = DROP
-            saved, copied, returned = play(p, s, action)
+            s = states[i]
+            p = rows[min(i, rows.shape[0] - 1), s.program]
+            move, choice = divmod(int(actions[i, 0]), p.choices)
+            if choice >= s.offsets or (move == KEEP and not s.can_keep) or (move == COPY and not s.can_copy):
+                move = DROP
+            saved, copied, returned = play(p, s, move, choice)
             values[INFO, i], values[INFO + 1, i] = saved / p.all_slow, -copied / p.all_slow
             values[INFO + 2, i] = -returned / p.all_slow
             values[REWARD, i] = values[INFO, i] + values[INFO + 1, i] + values[INFO + 2, i]

@@ -42,7 +42,7 @@ def best_fit_for_long(p: Record, s: Record, use: int, start: int) -> int:
     """Return an offset, or -1, where the buffer of a use can stay from ``start`` on for the most uses to come."""
     b, found = p.buffer[use], -1
     while use >= 0:
-        offset = best_fit(p, s, start, p.time[use], p.room[b], False)
+        offset = best_fit(p, s, start, p.time[use], p.room[b])
         if offset < 0:
             break
         found, use = offset, p.following[use]
@@ -155,7 +155,7 @@ def rehearse(
         rows: (1,) the packed program.
         states: records of games; the first is used.
         rank: of each buffer: 0 is the most important.
-        moves: (uses,) changed in place.
+        moves: (uses,) changed in place; a chunk begins at the first of the offsets there are.
 
     Returns:
         The latency in seconds.
@@ -172,7 +172,7 @@ def rehearse(
             if move == DROP or (move == KEEP and s.can_keep) or (move == COPY and s.can_copy):
                 if move != DROP and (chunk < 0 or move == COPY):
                     entry[s.chunks] = use
-                play(p, s, move)
+                play(p, s, move, 0)
                 continue
             if move == COPY and s.can_keep:
                 moves[use] = KEEP

@@ -31,8 +31,8 @@ _LEFT, _RIGHT, _TOP, _MAP, _BAND = 76, 16, 64, 400, 70  # pixels: margins, heigh
 class MemoryMap:
     """Draws a game; made when a picture is first asked for."""
 
-    def __init__(self, program: Program) -> None:
-        """Prepare pictures of games with ``program``.
+    def __init__(self) -> None:
+        """Prepare pictures.
 
         Raises:
             DependencyNotInstalled: pygame is missing.
@@ -42,15 +42,15 @@ class MemoryMap:
         except ImportError:
             raise DependencyNotInstalled('Rendering needs pygame: pip install "rlx[render]"') from None
         pygame.font.init()
-        self._pygame, self._program = pygame, program
+        self._pygame = pygame
         self._surface = pygame.Surface((WIDTH, HEIGHT), depth=32)
         self._fonts = {size: pygame.font.Font(None, size) for size in (16, 19, 26)}
-        self._kinds = ["output" if buffer.is_output else _NAMES[buffer.kind] for buffer in program.buffers]
 
-    def draw(self, row: np.void, game: np.void) -> NDArray[np.uint8]:
+    def draw(self, program: Program, row: np.void, game: np.void) -> NDArray[np.uint8]:
         """Return the picture, uint8 of shape (600, 960, 3).
 
         Args:
+            program: what the game is about.
             row: the packed program, a record of `kernels.layout`.
             game: the state, a record of `kernels.layout`.
         """
@@ -63,7 +63,7 @@ class MemoryMap:
         now = count if is_over else int(row["time"][game["use"]])
 
         speedup = float(row["all_slow"]) / float(game["latency"])
-        self._text(_LEFT, 12, self._program.name, _INK, 26)
+        self._text(_LEFT, 12, program.name, _INK, 26)
         progress = f"move {int(game['use'])} of {int(row['uses'])}, instruction {min(now, count - 1)} of {count}"
         self._text(_LEFT, 37, progress, _MUTED, 19)
         self._text(WIDTH - _RIGHT, 12, f"{speedup:.3f} times as fast as without", _INK, 26, 1.0)
@@ -76,7 +76,8 @@ class MemoryMap:
             self._text(_LEFT - 8, y - 6, f"{capacity * (4 - k) / 4 / 2**20:g} MiB", _MUTED, 16, 1.0)
         for chunk in range(int(game["chunks"])):
             owner = int(game["owner"][chunk])
-            color = _KINDS[self._kinds[owner]]
+            buffer = program.buffers[owner]
+            color = _KINDS["output" if buffer.is_output else _NAMES[buffer.kind]]
             begin, end = int(game["begin"][chunk]), int(game["end"][chunk])
             x, right = _LEFT + begin * scale, _LEFT + (end + 1) * scale
             top = _TOP + _MAP * (1.0 - (int(game["place"][chunk]) + int(row["room"][owner])) / capacity)
