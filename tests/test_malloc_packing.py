@@ -322,7 +322,8 @@ def test_slack_adds_capacity_and_nothing_else():
 
 
 def test_one_record_for_a_size_class():
-    assert [size_class(n) for n in (1, 512, 513)] == [512, 512, 1024]
+    assert [size_class(n) for n in (1, 512, 513)] == [512, 512, 2048]
+    assert MallocPackingEnv(buffers=600).problem.state_dtype == MallocPackingEnv(buffers=2000).problem.state_dtype
     drawn, read = MallocPackingEnv(buffers=64), MallocPackingEnv(EXAMPLE)
     assert drawn.problem.state_dtype is read.problem.state_dtype
     assert drawn._rows.dtype == read._rows.dtype

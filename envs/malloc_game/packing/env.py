@@ -71,7 +71,7 @@ class MallocPackingEnv(KernelEnv):
     ## Arguments
     - ``instance``: an `Instance`, or the path of a CSV file of minimalloc (``id,lower,upper,size``); None: drawn.
     - ``capacity``: of the file's instance; None: the most that is live at a time.
-    - ``buffers``: of a drawn instance; at most 512, as in a given one.
+    - ``buffers``: of a drawn instance; at most 16384, as in a given one.
     - ``slack``: capacity beyond the instance's own, as a share of it. May vary by context: 0 to 1.
     - ``temporal``: share of the cuts that divide lifetimes. May vary by context.
     - ``order``: in which buffers come.

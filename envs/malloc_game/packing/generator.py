@@ -133,8 +133,11 @@ def most_live(buffers: Iterable[Buffer]) -> int:
 
 
 def size_class(buffers: int) -> int:
-    """Return the room that so many buffers take in the records: a power of two, 512 or more, see `kernels.layout`."""
-    return 1 << (max(512, buffers) - 1).bit_length()
+    """Return the room that so many buffers take in the records: 512, 2048, 8192, ..., see `kernels.layout`."""
+    size = 512
+    while size < buffers:
+        size *= 4
+    return size
 
 
 def pack(instance: Instance | None, parameters: Packing, order: str) -> NDArray[np.void]:

@@ -18,4 +18,4 @@ class Packing(Parameters):
         0.5, "1", "share of the cuts that divide lifetimes, the others divide sizes; generated instances only",
         low=0.05, high=0.95,
     )  # fmt: skip
-    buffers: int = quantity(32, "1", "buffers of an instance", low=1, high=512, varies=False)
+    buffers: int = quantity(32, "1", "buffers of an instance", low=1, high=2**14, varies=False)
