@@ -21,8 +21,9 @@ from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.vector import AutoresetMode
 from scipy import stats
 
+from rlx.baselines.policy import MlpPolicy
 from rlx.envs import core
-from rlx.envs.core import Parameters, integer, jit, normal, philox, quantity, uniform
+from rlx.envs.core import Parameters, integer, jit, normal, philox, quantity, read_policy, uniform
 from rlx.envs.core.jit import announcement
 from rlx.envs.core.random import _EDGE, TAIL
 from rlx.envs.electric_motor import ElectricMotorEnv, ElectricMotorVectorEnv
@@ -764,3 +765,18 @@ def test_make_vec_finds_the_native_face():
     envs = gymnasium.make_vec("rlx/ElectricMotorPmsmCurrent-v0", num_envs=3)
     assert isinstance(envs.unwrapped, ElectricMotorVectorEnv)
     assert envs.unwrapped.max_episode_steps == 10_000
+
+
+# ------------------------------------------------------------------------------------------------------------ policies
+
+
+def test_policies_are_read_by_whoever_declares_their_ending(tmp_path):
+    policy = MlpPolicy([(np.ones((2, 1)), np.zeros(1))], "relu", (2,), gymnasium.spaces.Box(-1, 1, (1,)))
+    policy.save(tmp_path / "policy.npz")
+    for path in (tmp_path, tmp_path / "policy.npz", str(tmp_path)):
+        assert read_policy(path).act(np.ones(2, np.float32), {}) == policy.act(np.ones(2, np.float32), {})
+    with pytest.raises(FileNotFoundError, match="There is no policy at .*none.npz. `rlx train` writes"):
+        read_policy(tmp_path / "none.npz")
+    (tmp_path / "policy.txt").write_text("north")
+    with pytest.raises(ValueError, match=r"policy.txt: policies are files that end in .*\.npz"):
+        read_policy(tmp_path / "policy.txt")

@@ -7,6 +7,7 @@ and `KernelVectorEnv` make it one environment or many.
 from .env import KernelEnv, State
 from .jit import inlined, jit
 from .parameters import Parameters, quantity
+from .policies import Policy, read_policy
 from .problem import COST, INFO, REWARD, SUCCESS, TERMINATED, Problem, state_dtype
 from .random import Stream, integer, normal, philox, uniform
 from .vector import KernelVectorEnv
@@ -20,6 +21,7 @@ __all__ = [
     "KernelEnv",
     "KernelVectorEnv",
     "Parameters",
+    "Policy",
     "Problem",
     "State",
     "Stream",
@@ -29,6 +31,7 @@ __all__ = [
     "normal",
     "philox",
     "quantity",
+    "read_policy",
     "state_dtype",
     "uniform",
 ]
