@@ -90,6 +90,13 @@ def compare(
         typer.Option("--set", metavar="ALGO.NAME=VALUE", help="An argument of a learner; repeatable."),
     ] = None,
     env_kwargs: EnvKwargs = "{}",
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE,...",
+            help="Judge every run on other set-ups too: with these values of ENV's argument NAME; repeatable.",
+        ),
+    ] = None,
     evaluations: Evaluations = 20,
     episodes: Episodes = 20,
 ) -> None:
@@ -107,7 +114,8 @@ def compare(
         if not dot:
             raise typer.BadParameter(f"{name!r}: say whose argument it is, as in ddpg.{name}=...", param_hint="--set")
         values.setdefault(algo, {})[argument] = value
-    settings = make_settings(env, _json(env_kwargs), names, values, range(seeds), steps, evaluations, episodes)
+    setups = _vary(vary or [])
+    settings = make_settings(env, _json(env_kwargs), names, values, range(seeds), steps, evaluations, episodes, setups)
     _run(out, settings, jobs)
     console.print(f"For curves and statistics: rlx report {out}", highlight=False)
 
@@ -176,15 +184,22 @@ def _run(out: Path, settings: Settings, parallel: int) -> None:
 
 
 def _show_results(folder: Path) -> None:
-    from .compare.results import HEADINGS, load_results, rows
+    from .compare.results import load_results, number, rows, varied_rows
 
     results = load_results(folder)
-    shown = HEADINGS.index("Completed") + 1  # as much as fits on 80 columns
-    table = Table(title=results.settings.env_id, box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0))
-    for heading in HEADINGS[:shown]:
-        table.add_column(heading, justify="left" if heading == HEADINGS[0] else "right", no_wrap=True)
-    for row in rows(results):
-        table.add_row(*row[:shown])
+    table = rows(results)
+    shown = list(table[0]).index("Mean cost")  # as much as fits on 80 columns
+    _show_table(results.settings.env_id, [dict(list(row.items())[:shown]) for row in table])
+    if results.setups:
+        _show_table("Other set-ups", varied_rows(results, lambda estimate: number(estimate.value)))
+
+
+def _show_table(title: str, rows: list[dict[str, str]]) -> None:
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0))
+    for place, heading in enumerate(rows[0]):
+        table.add_column(heading, justify="right" if place else "left")
+    for row in rows:
+        table.add_row(*row.values())
     console.print(table)
 
 
@@ -198,6 +213,26 @@ def _show_args(algo: str, env: str, values: dict[str, Any]) -> None:
         value = json.dumps(getattr(args, name))
         table.add_row(name, value, "" if getattr(args, name) == default else json.dumps(default), escape(meaning))
     console.print(table)
+
+
+def _vary(options: list[str]) -> dict[str, list[Any]]:
+    """Read ``["design=base,swap", "rate=[1, 2],[3, 4]"]``; values are all JSON, or else words and numbers."""
+    from .arguments import parse
+
+    values: dict[str, list[Any]] = {}
+    for option in options:
+        name, _, text = option.partition("=")
+        if not name or not text:
+            raise typer.BadParameter(
+                f"{option!r} varies nothing: write it as NAME=VALUE,VALUE,..., for instance design=base,swap.",
+                param_hint="--vary",
+            )
+        try:
+            found = json.loads(f"[{text}]")
+        except json.JSONDecodeError:
+            found = [parse([f"{name}={word}"])[name] for word in text.split(",")]
+        values.setdefault(name, []).extend(found)
+    return values
 
 
 def _json(text: str) -> dict[str, Any]:

@@ -21,7 +21,8 @@ class Episodes:
     lengths: list[int]
     """Steps."""
     ends: list[str]
-    """``"truncated"`` (lasted to the horizon), ``"terminated"``, or ``"success"`` where the task defines it."""
+    """``"truncated"`` (lasted to the horizon) or ``"terminated"``; where the task defines success, ``"success"``, or
+    ``"failure"`` if it terminated without."""
     costs: list[float]
     """Mean of ``info["cost"]`` over the steps; 0 where the environment reports none."""
 
@@ -70,7 +71,7 @@ def evaluate(
                 cost += info.get("cost", 0.0)
                 length += 1
                 is_over = terminated or truncated
-            played.add(total, length, _end(terminated, bool(info.get("success", False))), cost)
+            played.add(total, length, _end(terminated, info.get("success")), cost)
             on_progress((episode + 1) / episodes)
         return played
     finally:
@@ -98,7 +99,7 @@ def _evaluate_together(
             costs += np.where(live, info.get("cost", 0.0), 0.0)
             lengths += live
             for i in np.flatnonzero(live & (terminations | truncations)):
-                ends[i] = _end(terminations[i], bool(info["success"][i]) if "success" in info else False)
+                ends[i] = _end(terminations[i], info["success"][i] if "success" in info else None)
                 live[i] = False
                 on_progress(1.0 - live.mean())
         played = Episodes.empty()
@@ -109,7 +110,9 @@ def _evaluate_together(
         envs.close()
 
 
-def _end(terminated: bool, success: bool) -> str:
+def _end(terminated: bool, success: bool | None) -> str:
     if success:
         return "success"
-    return "terminated" if terminated else "truncated"
+    if not terminated:
+        return "truncated"
+    return "terminated" if success is None else "failure"

@@ -48,11 +48,17 @@ class Learner(Protocol):
         """Continue from a checkpoint."""
 
 
-def learners_for(env_id: str, env_kwargs: Mapping[str, Any]) -> list[str]:
-    """Return the names of the learners that the actions of ``env_id`` suit."""
+def spaces_of(env_id: str, env_kwargs: Mapping[str, Any]) -> tuple[gymnasium.Space[Any], gymnasium.Space[Any]]:
+    """Return where the observations and the actions of ``env_id`` lie."""
     env = gymnasium.make(env_id, **env_kwargs)
     env.close()
-    return [name for name, (*_, kind) in LEARNERS.items() if isinstance(env.action_space, kind)]
+    return env.observation_space, env.action_space
+
+
+def learners_for(env_id: str, env_kwargs: Mapping[str, Any]) -> list[str]:
+    """Return the names of the learners that the actions of ``env_id`` suit."""
+    _, actions = spaces_of(env_id, env_kwargs)
+    return [name for name, (*_, kind) in LEARNERS.items() if isinstance(actions, kind)]
 
 
 def args_of(algo: str) -> type[Any]:

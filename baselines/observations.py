@@ -22,14 +22,14 @@ class Entry:
     shape: tuple[int, ...]
     """Of the array in one observation."""
     classes: int = 0
-    """How many values a number of a `Discrete` takes, which is then told one-hot; 0 for plain numbers."""
+    """How many values each of its numbers can take, if it stands for a choice and is told one-hot; else 0."""
     start: int = 0
     """The first of these values."""
 
     @property
     def is_picture(self) -> bool:
         """Whether it is (channels, height, width)."""
-        return len(self.shape) == 3
+        return len(self.shape) == 3 and not self.classes
 
     @property
     def size(self) -> int:
@@ -40,8 +40,10 @@ class Entry:
 class Inputs:
     """What a network reads of an observation: numbers, a flat vector, and pictures, (channels, height, width) each.
 
-    A `Dict` or `Tuple` is read entry by entry. A `Box` of three dimensions is a picture; any other is flattened, and a
-    `Discrete` told one-hot. The entry "action_mask" of a `Dict` is left out.
+    A `Dict` or `Tuple` is read entry by entry. A `Box` or `MultiBinary` of three dimensions is a picture; any other is
+    flattened. Of a `Discrete` or `MultiDiscrete` each number is told one-hot, since the order of its values need not
+    mean anything; the numbers of one `MultiDiscrete` get as many places as the one with most values. The entry
+    "action_mask" of a `Dict` is left out.
     """
 
     def __init__(self, entries: Iterable[Entry]) -> None:
@@ -99,10 +101,13 @@ def _entries(space: spaces.Space[Any], path: tuple[str | int, ...]) -> list[Entr
         return [entry for key, part in parts if path or key != MASK for entry in _entries(part, (*path, key))]
     if isinstance(space, spaces.Discrete):
         return [Entry(path, (), int(space.n), int(space.start))]
+    if isinstance(space, spaces.MultiDiscrete):
+        start, end = int(space.start.min()), int((space.start + space.nvec).max())
+        return [Entry(path, tuple(space.shape), end - start, start)]
     if isinstance(space, spaces.Box | spaces.MultiBinary):
         return [Entry(path, tuple(space.shape))]
     where = f" at {'/'.join(map(str, path))}" if path else ""
     raise TypeError(
-        f"The observation{where} is a {space}, which a network here cannot read. It reads Box, Discrete and "
-        "MultiBinary, and Dict and Tuple of them."
+        f"The observation{where} is a {space}, which a network here cannot read. It reads Box, Discrete, MultiDiscrete "
+        "and MultiBinary, and Dict and Tuple of them."
     )

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any, ClassVar
 
+import choices  # noqa: F401  (registers its environments)
+import gymnasium
 import numpy as np
 import pytest
 import toys
+from gymnasium import spaces
 from typer.testing import CliRunner
 
+from rlx.baselines.commands import _vary
 from rlx.baselines.compare.files import Log, read_json, read_log, write_json
-from rlx.baselines.compare.manifest import Job, jobs_of, make_settings, write_manifest
+from rlx.baselines.compare.job import run
+from rlx.baselines.compare.manifest import Job, content, jobs_of, make_settings, write_manifest
 from rlx.baselines.compare.results import load_results, sentences
 from rlx.baselines.compare.run import is_done, job_folder
 from rlx.baselines.evaluation import FIRST_SEED, evaluate
+from rlx.baselines.learners import make_learner
+from rlx.baselines.observations import Inputs
 from rlx.baselines.policy import load_policy
 from rlx.registry.cli import app
 
@@ -138,6 +147,69 @@ def test_stopped_and_continued(tmp_path: Path, stop: signal.Signals):
     assert [row["step"] for row in read_log(log)] == [60 * k for k in range(26)]
 
 
+def test_judged_on_other_setups(tmp_path: Path):
+    """The final rows say where; a job that was stopped between two set-ups goes on there."""
+    out = tmp_path / "runs"
+    arguments = ["--seeds", "1", "--vary", "max_episode_steps=5,10", "--vary", "disable_env_checker=true"]
+    code, text = compare(out, *arguments)
+    assert code == 0, text
+    assert "max_episode_steps=10" in text
+    assert read_json(out / "manifest.json")["settings"]["vary"] == {
+        "max_episode_steps": [5, 10], "disable_env_checker": [True],
+    }  # fmt: skip
+
+    logs = {path: path.read_bytes() for path in out.glob("jobs/*/log.jsonl")}
+    assert len(logs) == 2
+    setups = [{"max_episode_steps": 5}, {"max_episode_steps": 10}, {"disable_env_checker": True}]
+    for path in logs:
+        finals = [row for row in read_log(path) if row["kind"] == "final"]
+        assert [row.get("setup") for row in finals] == [None, *setups]
+        assert [row["lengths"] for row in finals] == [[n] * 4 for n in (20, 5, 10, 20)]
+        assert finals[0]["returns"] == finals[3]["returns"]
+        assert {row["step"] for row in finals} == {120 if "ddpg" in str(path) else 0}
+        path.write_bytes(b"".join(logs[path].splitlines(keepends=True)[:-2]))
+        (path.parent / "done.json").unlink()
+    code, text = compare(out, *arguments)
+    assert code == 0, text
+    assert {path: path.read_bytes() for path in logs} == logs
+
+    code, text = compare(out, "--seeds", "1", "--vary", "max_episode_steps=5,11")
+    assert code != 0
+    assert "vary.max_episode_steps is [5, 10] there and [5, 11] here" in text
+    assert "vary.disable_env_checker is [true] there and (not there) here" in text
+
+
+class Booked(toys.Reach):
+    """Keeps the seeds of each of its set-ups."""
+
+    seeds: ClassVar[dict[str, list[int]]] = {}
+
+    def __init__(self, place: str = "training") -> None:
+        self.place_name = place
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        if seed is not None:
+            self.seeds.setdefault(self.place_name, []).append(seed)
+        return super().reset(seed=seed, options=options)
+
+
+gymnasium.register("Toy/Booked-v0", entry_point=Booked, max_episode_steps=20, disable_env_checker=True)
+
+
+@pytest.mark.parametrize("algo", ["ddpg", "random"])
+def test_no_run_trains_on_the_seeds_it_is_judged_by(tmp_path: Path, algo: str):
+    values = {"ddpg": {"hidden_sizes": [8], "warmup": 20, "batch_size": 8}}
+    settings = make_settings("Toy/Booked-v0", {}, [algo], values, [9_999], 100, 1, 3, {"place": ["a", "b"]})
+    (job,) = jobs_of(settings)
+    write_json(tmp_path / "job.json", content(job))
+    Booked.seeds.clear()
+    run(tmp_path)
+    judged = [FIRST_SEED, FIRST_SEED + 1, FIRST_SEED + 2]
+    assert Booked.seeds["a"] == Booked.seeds["b"] == judged
+    trained = {999_900_000} if algo == "ddpg" else set()
+    assert set(Booked.seeds["training"]) == {*trained, *judged}
+
+
 def test_only_one_at_a_time(tmp_path: Path):
     import fcntl
 
@@ -155,7 +227,7 @@ def test_only_one_at_a_time(tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--algos", "ddpgg"], "There is no algorithm 'ddpgg' for toys:Toy/Reach-v0. There are: ddpg, random"),
+        (["--algos", "ddpgg"], "There is no algorithm 'ddpgg' for toys:Toy/Reach-v0. There are: ddpg"),
         (["--set", "ddpg.gama=1"], "Did you mean 'gamma'"),
         (["--set", "gamma=1"], "ddpg.gamma"),
         (["--set", "sac.gamma=1"], "There is no algorithm 'sac'"),
@@ -163,6 +235,17 @@ def test_only_one_at_a_time(tmp_path: Path):
         (["--steps", "0"], "steps = 0, but it must be at least 1"),
         (["--env-kwargs", "{motor"], "is not JSON"),
         (["--env-kwargs", "[1]"], "is not a JSON object"),
+        (
+            ["--algos", "dqn"],
+            "dqn does not suit the actions of toys:Toy/Reach-v0, Box(-1.0, 1.0, (1,), float32). Learn",
+        ),
+        (["--set", "dqn.gamma=0.5"], "Learners that do: ddpg"),
+        (
+            ["--vary", "design"],
+            "'design' varies nothing: write it as NAME=VALUE,VALUE,..., for instance design=base,swap",
+        ),
+        (["--vary", "design="], "'design=' varies nothing"),
+        (["--vary", "design=base"], "Toy/Reach-v0 with kwargs ({'design': 'base'})"),
     ],
 )
 def test_mistakes_are_told_before_anything_runs(tmp_path: Path, arguments: list[str], message: str):
@@ -170,6 +253,40 @@ def test_mistakes_are_told_before_anything_runs(tmp_path: Path, arguments: list[
     assert code != 0
     assert message in " ".join(text.replace("│", " ").split())
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("command", ["compare", "train"])
+def test_learners_that_do_not_suit_are_refused(tmp_path: Path, command: str):
+    option = {"compare": "--algos", "train": "--algo"}[command]
+    code, text = rlx(command, "CartPole-v1", option, "ddpg", "--out", tmp_path / "runs")
+    assert code != 0
+    assert "ddpg does not suit the actions of CartPole-v1, Discrete(2). Learners that do: dqn" in text
+    assert not (tmp_path / "runs").exists()
+
+
+def test_setups_in_which_no_trained_policy_can_act():
+    def ask(env_id: str, algos: list[str], vary: dict[str, list[Any]]) -> None:
+        make_settings(env_id, {}, algos, {}, [0], 1000, 1, 1, vary)
+
+    motor = "rlx/ElectricMotor-v0"
+    with pytest.raises(ValueError, match="No trained policy can act with motor=pmsm: the observations are Box"):
+        ask(motor, ["ddpg"], {"motor": ["series_dc", "pmsm"]})
+    with pytest.raises(ValueError, match=r"with converter=finite: the actions are Discrete\(4\) there, but Box"):
+        ask(motor, ["ddpg", "random"], {"converter": ["finite"]})
+    ask(motor, ["random"], {"motor": ["pmsm"]})  # an expert is made for the set-up
+    ask("choices:Toy/Pick-v0", ["dqn"], {"told": ["info"]})  # masks are no input
+
+
+def test_values_to_vary_are_json_or_words():
+    for text, values in {
+        "base,swap": ["base", "swap"],
+        "1,2.5,true": [1, 2.5, True],
+        "1,swap": [1, "swap"],
+        '["a","b"],["c"]': [["a", "b"], ["c"]],
+        '{"type": "poly", "a": 0.1},{"type": "const"}': [{"type": "poly", "a": 0.1}, {"type": "const"}],
+    }.items():
+        assert _vary([f"design={text}"]) == {"design": values}
+    assert _vary(["a=1", "b=x=y", "a=2"]) == {"a": [1, 2], "b": ["x=y"]}
 
 
 def test_show_args():
@@ -191,9 +308,29 @@ def test_jobs_are_hashed_by_their_content():
     assert [(job.algo, job.seed) for job in jobs()] == [("ddpg", 0), ("ddpg", 1), ("random", 0), ("random", 1)]
     assert len({job.hash for job in jobs()}) == 4
     assert [job.hash for job in jobs()] == [job.hash for job in jobs()]
-    for change in ({"env_kwargs": {"a": 1}}, {"values": {"ddpg": {"gamma": 0.5}}}, {"steps": 99}, {"episodes": 4}):
+    for change in (
+        {"env_kwargs": {"max_episode_steps": 9}},
+        {"values": {"ddpg": {"gamma": 0.5}}},
+        {"steps": 99},
+        {"episodes": 4},
+    ):
         assert jobs(**change)[0].hash != jobs()[0].hash
     assert jobs(steps=99)[2].hash == jobs()[2].hash  # an expert's result does not depend on training
+    varied = jobs(vary={"max_episode_steps": [5]})
+    assert all(job.hash != plain.hash for job, plain in zip(varied, jobs(), strict=True))
+
+
+def test_without_set_ups_nothing_tells_of_them(tmp_path: Path):
+    """Manifests and hashes are those of comparisons made before there were set-ups."""
+    settings = make_settings(TOY, {}, ["random"], {}, [0], None, 1, 1)
+    (job,) = write_manifest(tmp_path, settings)
+    fields = {"env_id": TOY, "env_kwargs": {}, "algo": "random", "args": {}, "seed": 0, "evaluations": 1, "episodes": 1,
+              "version": settings.version}  # fmt: skip
+    assert content(job) == fields
+    assert job.hash == hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+    assert list(read_json(tmp_path / "manifest.json")["settings"]) == [
+        "env_id", "env_kwargs", "algos", "seeds", "evaluations", "episodes", "version",
+    ]  # fmt: skip
 
 
 def test_experts_of_an_environment_are_known():
@@ -253,6 +390,88 @@ def test_evaluation_reports_terminations():
     assert (played.ends, played.lengths, played.returns) == (["terminated"] * 3, [3] * 3, [6.0] * 3)
 
 
+class Goal(toys.Clock):
+    """A `Clock` with a goal, which is reached if the last action was positive."""
+
+    def step(self, action: Any) -> Any:
+        observation, reward, terminated, truncated, info = super().step(action)
+        return observation, reward, terminated, truncated, info | ({"success": action[0] > 0} if terminated else {})
+
+
+gymnasium.register("Toy/Goal-v0", entry_point=Goal, max_episode_steps=5, disable_env_checker=True)
+
+
+@pytest.mark.parametrize("is_batched", [False, True])
+def test_evaluation_reports_successes_and_failures(is_batched: bool):
+    class Constant:
+        def __init__(self, action: float) -> None:
+            self.action, self.is_batched = action, is_batched
+
+        def reset(self) -> None: ...
+
+        def act(self, observation: np.ndarray, info: object) -> np.ndarray:
+            return np.full((*observation.shape[:-1], 1), self.action, np.float32)
+
+    def ends(action: float) -> list[str]:
+        return evaluate(lambda env: Constant(action), "Toy/Goal-v0", {}, 2).ends
+
+    odd = "success" if is_batched else "truncated"  # one by one, the second episode is an odd one, without an end
+    assert ends(1.0) == ["success", odd]
+    assert ends(-1.0) == ["failure", odd.replace("success", "failure")]
+
+
+def test_choices_among_observations_are_told_one_hot():
+    space = spaces.Dict({
+        "cards": spaces.MultiDiscrete([2, 3], start=[1, 0]),
+        "grid": spaces.MultiDiscrete(np.full((2, 1, 1), 2)),
+        "lamps": spaces.MultiBinary(2),
+        "turn": spaces.Discrete(2),
+    })  # fmt: skip
+    inputs = Inputs.of(space)
+    assert (inputs.width, inputs.pictures) == (2 * 3 + 2 * 2 + 2 + 2, [])
+    one = {"cards": np.array([2, 0]), "grid": np.array([[[1]], [[0]]]), "lamps": np.array([1, 0], np.int8), "turn": 1}
+    assert space.contains(one | {"turn": np.int64(1)})
+    expected = [0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 1, 0, 0, 1]
+    numbers, pictures, batch = inputs.read(one)
+    assert (numbers.tolist(), pictures.shape, batch) == ([expected], (1, 0), ())
+    two = {key: np.stack([value, space[key].sample()]) for key, value in one.items()}
+    numbers, _, batch = inputs.read(two)
+    assert (numbers[0].tolist(), numbers.shape, batch) == (expected, (2, 14), (2,))
+
+
+class Cards(gymnasium.Env[Any, Any]):
+    """Two cards are shown; saying whether they are alike pays 1. It ends after ten rounds."""
+
+    observation_space = spaces.MultiDiscrete([3, 3])
+    action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        self.rounds = 0
+        return self._show(), {}
+
+    def step(self, action: Any) -> Any:
+        reward = float(action == (self.cards[0] == self.cards[1]))
+        self.rounds += 1
+        return self._show(), reward, self.rounds == 10, False, {}
+
+    def _show(self) -> Any:
+        self.cards = self.np_random.integers(0, 3, 2)
+        return self.cards.copy()
+
+
+gymnasium.register("Toy/Cards-v0", entry_point=Cards, disable_env_checker=True)
+
+
+def test_a_learner_reads_choices():
+    """Whether two numbers are alike is no linear matter, and told one-hot it is learned soon."""
+    args = {"hidden_sizes": [32], "warmup": 100, "batch_size": 32, "gamma": 0.0, "n_steps": 1, "num_envs": 4,
+            "replay_size": 2_000, "update_ratio": 0.25, "rate": 3e-3, "steps": 2_000}  # fmt: skip
+    learner = make_learner("dqn", "Toy/Cards-v0", {}, args)
+    learner.learn(2_000, lambda step: None)
+    assert evaluate(lambda env: learner.policy, "Toy/Cards-v0", {}, 5).returns == [10.0] * 5
+
+
 def test_sentences_follow_the_numbers(tmp_path: Path):
     """The same comparison with the learner ahead, behind, and neither."""
     settings = make_settings(TOY, {}, ["ddpg", "random"], {}, [0, 1, 2], 100, 1, 2)
@@ -271,11 +490,14 @@ def test_sentences_follow_the_numbers(tmp_path: Path):
         (sentence,) = sentences(load_results(tmp_path))
         return sentence
 
-    assert say([[8.0, 18.0], [7.0, 17.0], [8.0, 18.0]]).startswith("random is ahead of ddpg by 2.33 return per episode")
-    assert say([[13.0, 23.0]] * 3).startswith(
-        "ddpg is ahead of random by 3.00 return per episode (95 % interval 3.00 to 3.00); that is 20 % of"
+    assert say([[8.0, 18.0], [7.0, 17.0], [8.0, 18.0]]).startswith(
+        "random is ahead of ddpg: the mean returns are 15.0 and 12.7, the difference is 2.33 (95 % interval 2.00 to"
     )
-    assert say([[13.0, 16.0], [6.0, 25.0], [10.0, 20.0]]).startswith("ddpg and random cannot be told apart")
+    assert say([[13.0, 23.0]] * 3) == (
+        "ddpg is ahead of random: the mean returns are 18.0 and 15.0, the difference is 3.00 (95 % interval 3.00 to "
+        "3.00). ddpg does better in 100 % of the episodes."
+    )
+    assert say([[13.0, 16.0], [6.0, 25.0], [10.0, 20.0]]).startswith("ddpg and random cannot be told apart: the mean")
 
 
 def test_help_is_quick():

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.stats import trim_mean
 from typer.testing import CliRunner
 
 from rlx.baselines.compare.files import write_json
-from rlx.baselines.compare.manifest import Settings, make_settings, write_manifest
-from rlx.baselines.compare.results import HEADINGS, load_results, number, rows
+from rlx.baselines.compare.manifest import Settings, make_settings, setups_of, write_manifest
+from rlx.baselines.compare.results import load_results, number, rows, varied_rows
 from rlx.baselines.compare.run import job_folder
 from rlx.baselines.policy import MlpPolicy
 from rlx.registry.cli import app
@@ -21,8 +23,14 @@ from rlx.registry.cli import app
 ENV = "rlx/ElectricMotorPaper2019-v0"
 
 
-def fake(folder: Path, settings: Settings, missing: tuple[str, int] | None = None) -> None:
-    """Write what jobs would have written: DDPG climbs to 9500, PI scores 9800, random 7000."""
+def fake(
+    folder: Path,
+    settings: Settings,
+    missing: tuple[str, int] | None = None,
+    horizon: int | None = 10_000,
+    failure: str = "terminated",
+) -> None:
+    """Write what jobs would have written: DDPG climbs to 9500, PI scores 9800, random 7000; 100 less in each set-up."""
     random = np.random.default_rng(0)
     hardness = random.exponential(100.0, settings.episodes)
     for job in write_manifest(folder, settings):
@@ -37,15 +45,16 @@ def fake(folder: Path, settings: Settings, missing: tuple[str, int] | None = Non
             returns = 7000.0 + (level - 7000.0) * share**0.3 - hardness
             if job.algo != "pi":
                 returns = returns + random.normal(0.0, 30.0) + random.normal(0.0, 20.0, settings.episodes)
-            ends = ["truncated"] * (settings.episodes - 1) + ["terminated" if job.learns else "truncated"]
+            ends = ["truncated"] * (settings.episodes - 1) + [failure if job.learns else "truncated"]
             log.append({"kind": "final" if share == 1 else "evaluation", "step": 1000 * point if job.learns else 0,
                         "returns": returns.tolist(), "lengths": [10_000] * settings.episodes, "ends": ends,
                         "costs": [0.001] * settings.episodes})  # fmt: skip
-        from json import dumps
-
-        (home / "log.jsonl").write_text("".join(dumps(row) + "\n" for row in log))
+        for k, setup in enumerate(setups_of(settings.vary), 1):
+            log.append({**log[-1], "returns": (returns - 100.0 * k).tolist(), "setup": setup})
+        (home / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in log))
         write_json(home / "done.json", {"hash": job.hash, "cpu_seconds": 100.0})
-        write_json(home / "config.json", {"versions": {"torch": "2"}, "machine": {"cpu": "a"}, "commit": "abc"})
+        config = {"versions": {"torch": "2"}, "machine": {"cpu": "a"}, "commit": "abc"}
+        write_json(home / "config.json", config | {"spec": {"max_episode_steps": horizon}})
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +79,16 @@ def test_the_page_needs_nothing_else(report: Path):
 
 def test_the_page_says_what_was_found_and_how(report: Path):
     page = (report / "index.html").read_text()
-    assert re.search(r"pi is ahead of ddpg by \d+\.\d return per episode \(95 % interval", page)
-    assert re.search(r"ddpg is ahead of random by \d+\.\d return", page)
+    assert re.search(
+        r"pi is ahead of ddpg: the mean returns are 9\d+\.\d and 9\d+\.\d, the difference is \d+\.\d ", page
+    )
+    assert re.search(r"ddpg is ahead of random: the mean returns are 9\d+\.\d and 6\d+\.\d", page)
     assert "5 runs of each algorithm" in page
     assert "no best checkpoint was picked" in page
     assert "gamma = " in page
     assert "95/100" in page  # the learner failed in one episode of each run
+    assert "Completed: episodes that lasted to the horizon, 10,000 steps." in page
+    assert "set-up" not in page
     assert "Speed control of a series DC motor" in page
 
 
@@ -99,14 +112,16 @@ def test_csv_holds_every_episode(report: Path):
 
 def test_markdown_holds_the_table(report: Path):
     text = (report / "results.md").read_text()
-    assert f"| {' | '.join(HEADINGS)} |" in text
+    assert (
+        "| Algorithm | Runs | Mean | Median | IQM [95 %] | Min | Completed | Mean cost | CPU per run | Steps |" in text
+    )
     for algo in ("ddpg", "pi", "random"):
         assert f"| {algo} | 5 |" in text
 
 
 def test_numbers_in_the_table_are_those_of_the_logs(report: Path):
     results = load_results(report.parent)
-    pi = dict(zip(HEADINGS, rows(results)[1], strict=True))
+    pi = rows(results)[1]
     returns = results.returns("pi")
     assert pi["Mean"] == f"{returns.mean():.1f}"
     assert pi["Median"] == f"{np.median(returns):.1f}"
@@ -123,6 +138,77 @@ def test_a_report_of_what_there_is(tmp_path: Path):
     page = (tmp_path / "elsewhere" / "index.html").read_text()
     assert "Not included, since failed or unfinished: ddpg with seed 1." in page
     assert "Fewer than 5 runs" in page
+
+
+@pytest.mark.parametrize(
+    ("horizon", "failure", "heading", "cells"),
+    [
+        (10_000, "terminated", "Completed", ["4/6", "6/6"]),
+        (10_000, "failure", "Success", ["0/6", "0/6"]),
+        (None, "success", "Success", ["2/6", "0/6"]),
+        (None, "terminated", None, []),
+    ],
+)
+def test_ends_are_counted_where_they_mean_something(
+    tmp_path: Path, horizon: int | None, failure: str, heading: str | None, cells: list[str]
+):
+    """Successes where the task defines them; else how many reached the horizon, if there is one."""
+    fake(
+        tmp_path,
+        make_settings(ENV, {}, ["ddpg", "pi"], {}, [0, 1], 20_000, 4, 3),
+        horizon=horizon,
+        failure=failure,
+    )
+    result = CliRunner().invoke(app, ["report", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    table = rows(load_results(tmp_path))
+    shown = {"Completed", "Success"} & set(table[0])
+    assert shown == ({heading} if heading else set())
+    assert [row[heading] for row in table if heading] == cells
+    for text in (result.output, *((tmp_path / "report" / name).read_text() for name in ("index.html", "results.md"))):
+        assert {name for name in ("Completed", "Success") if name in text} == shown
+    assert (f"{heading}: episodes " in (tmp_path / "report" / "results.md").read_text()) == bool(heading)
+
+
+def test_other_setups_in_a_report(tmp_path: Path):
+    """A table of set-ups, all of them together, and sentences; everything else is as without them."""
+    fake(tmp_path / "plain", make_settings(ENV, {}, ["ddpg", "pi"], {}, [0, 1], 20_000, 4, 3))
+    vary = {"load": [{"type": "const"}], "supply": [300, 400]}
+    fake(tmp_path / "varied", make_settings(ENV, {}, ["ddpg", "pi"], {}, [0, 1], 20_000, 4, 3, vary))
+    for name in ("plain", "varied"):
+        result = CliRunner().invoke(app, ["report", str(tmp_path / name)])
+        assert result.exit_code == 0, result.output
+    assert "supply=300" in result.output
+    plain, results = load_results(tmp_path / "plain"), load_results(tmp_path / "varied")
+    assert rows(plain) == rows(results)
+
+    table = {row["Set-up"]: row for row in varied_rows(results)}
+    assert list(table) == ['load={"type": "const"}', "supply=300", "supply=400", "IQM of all"]
+    means = [results.returns("ddpg").mean() - drop for drop in (100.0, 200.0, 300.0)]
+    assert [row["ddpg"].split(" [")[0] for row in list(table.values())[:3]] == [number(mean) for mean in means]
+    scores = results.scores("ddpg")
+    low, high = sorted(scores - 200.0)  # every draw of two runs lies between them
+    assert table["supply=300"]["ddpg"].endswith(f"[{number(low)}, {number(high)}]")
+    everything = np.concatenate([scores - drop for drop in (100.0, 200.0, 300.0)])
+    assert table["IQM of all"]["ddpg"].startswith(f"{number(trim_mean(everything, 0.25))} [")
+
+    page, text = ((tmp_path / "varied" / "report" / name).read_text() for name in ("index.html", "results.md"))
+    assert text.count("On the 3 set-ups of load, supply together, pi is ahead of ddpg: the mean returns are ") == 1
+    assert text.count("ddpg does better on 0 of 3.") == 1
+    for row in table.values():
+        assert f"| {' | '.join(row.values())} |" in text
+        assert row["ddpg"] in page
+    assert "After training, each run is judged on 3 more set-ups" in page
+
+    with (tmp_path / "varied" / "report" / "results.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert [line["setup"] for line in lines if line["algorithm"] == "pi" and line["seed"] == "0"] == [
+        name for name in ("", *list(table)[:3]) for _ in range(3)
+    ]
+    with (tmp_path / "plain" / "report" / "results.csv").open() as file:
+        assert list(csv.DictReader(file)) == [
+            {key: value for key, value in line.items() if key != "setup"} for line in lines if not line["setup"]
+        ]
 
 
 @pytest.mark.parametrize("algos", [["pi"], ["pi", "random"]])

@@ -12,9 +12,11 @@ from rlx.baselines.compare.statistics import (
     bootstrap,
     iqm,
     iqm_band,
+    joint_iqm,
     paired_difference,
     probability_of_improvement,
     stratified_iqm,
+    stratified_mean,
 )
 
 RANDOM = np.random.default_rng(20_210_830)
@@ -85,6 +87,17 @@ def test_bootstrap_keeps_strata_apart():
     assert ours == pytest.approx([(3 * 1.0 + 4 * 5.0) / 7] * 3)
 
 
+def test_bootstrap_keeps_the_scores_of_a_run_together():
+    """Runs that are good in one task and bad in the other: drawn jointly, what they have together never moves."""
+    scores = np.array([[0.0, 10.0], [10.0, 0.0], [4.0, 6.0], [5.0, 5.0]])
+    joint = bootstrap(lambda strata: strata[0].mean(axis=(-2, -1)), [scores], resamples=500)
+    assert joint == pytest.approx([5.0] * 3)
+    apart = bootstrap(stratified_mean, list(scores.T), resamples=500)
+    assert apart.value == pytest.approx(5.0)
+    assert apart.low < 4.0 < 6.0 < apart.high
+    assert bootstrap(joint_iqm, [scores], resamples=500).value == pytest.approx(stats.trim_mean(scores.ravel(), 0.25))
+
+
 def test_bootstrap_repeats_and_refuses():
     sample = [RANDOM.standard_normal(6)]
     assert bootstrap(stratified_iqm, sample, resamples=500) == bootstrap(stratified_iqm, sample, resamples=500)
@@ -108,6 +121,19 @@ def test_paired_difference_by_hand():
     ours, theirs = np.array([[1.0, 12.0]]), np.array([[0.0, 10.0]])
     estimate = paired_difference(ours, theirs, resamples=4_000)
     assert estimate == (1.5, 1.0, 2.0)  # one run each: only the episodes vary
+
+
+def test_paired_difference_over_several_tasks():
+    ours, theirs = RANDOM.normal(1.0, 1.0, (3, 2, 4)), RANDOM.normal(0.0, 1.0, (5, 2, 4))
+    estimate = paired_difference(ours, theirs, resamples=500)
+    assert estimate.value == pytest.approx(np.mean([ours[:, k].mean() - theirs[:, k].mean() for k in range(2)]))
+    assert paired_difference(ours[:, :1], theirs[:, :1]) == paired_difference(ours[:, 0], theirs[:, 0])
+    # Every task takes part in every draw: a large difference between tasks is no uncertainty.
+    levels = np.array([[[0.0, 0.0], [100.0, 100.0]]])
+    assert paired_difference(levels, np.zeros((1, 2, 2)), resamples=500) == pytest.approx([50.0] * 3)
+    # And one run is drawn for all tasks: what it wins in one and loses in the other never moves.
+    runs = np.array([[[1.0], [-1.0]], [[-3.0], [3.0]]])
+    assert paired_difference(runs, np.zeros((2, 2, 1)), resamples=500) == pytest.approx([0.0] * 3)
 
 
 def test_band_of_curves():

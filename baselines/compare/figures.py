@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter
 
-from .results import Results, number
+from .results import Results
 from .statistics import Array, iqm_band
 
 # Colours that also differ in grey and for colour-blind eyes (Okabe and Ito 2008); "random" is always grey.
@@ -62,7 +62,7 @@ def draw_curves(results: Results) -> Figure:
     Where the second half of training is a small part of the picture, it is drawn again beside it, enlarged.
     """
     curves = {
-        algo: np.array([[np.mean(row["returns"]) for row in run.log] for run in results.runs[algo]])
+        algo: np.array([[np.mean(row["returns"]) for row in run.curve] for run in results.runs[algo]])
         for algo in results.learners
     }
     levels = {algo: float(results.scores(algo).mean()) for algo in results.experts}
@@ -89,7 +89,7 @@ def draw_curves(results: Results) -> Figure:
 def _draw_curves(axes: Axes, results: Results, curves: dict[str, Array], levels: dict[str, float]) -> None:
     palette = colors(list(results.runs))
     for algo, values in curves.items():
-        steps = [row["step"] for row in results.runs[algo][0].log]
+        steps = [row["step"] for row in results.runs[algo][0].curve]
         middle, low, high = iqm_band(values)
         axes.plot(steps, values.T, color=palette[algo], linewidth=0.8, alpha=0.45)
         axes.fill_between(steps, low, high, color=palette[algo], alpha=0.15, linewidth=0)
@@ -147,7 +147,7 @@ def draw_episodes(results: Results) -> Figure:
     sizes = np.abs(np.concatenate([(results.returns(algo) - base).ravel() for algo in results.learners]))
     if sizes.max() > 20.0 * np.median(sizes) > 0.0:  # a few disasters must not hide the rest
         axes.set_yscale("symlog", linthresh=float(np.median(sizes)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: number(y, 0)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.6g}"))
     axes.set_xticks(places, [str(i) for i in order], fontsize=8)
     axes.grid(axis="x", visible=False)
     axes.margins(x=0.01)

@@ -19,9 +19,9 @@ import gymnasium
 from rlx.registry.experts import make_expert
 
 from ..evaluation import Episodes, evaluate
-from ..learners import make_learner
+from ..learners import Learner, make_learner
 from .files import Log, read_json, write_json
-from .manifest import Job
+from .manifest import Job, content, setups_of
 
 JOB, CONFIG, LOG, DONE, PROGRESS, OUTPUT = "job.json", "config.json", "log.jsonl", "done.json", "progress", "output.txt"
 POLICY, CHECKPOINT, USAGE = "policy.npz", "checkpoint.pt", "usage.json"
@@ -40,20 +40,40 @@ def run(folder: Path) -> None:
         return round(usage + time.process_time(), 3)
 
     if job.learns:
-        _learn(job, folder, log, report, lambda: write_json(folder / USAGE, {"cpu_seconds": cpu_seconds()}))
-    elif not log.rows:
+        learner = _learn(job, folder, log, report, lambda: write_json(folder / USAGE, {"cpu_seconds": cpu_seconds()}))
+        _judge(job, lambda env: learner.policy, learner.step, log, report)
+    else:
         # An expert that draws lots draws others in each run; the episodes are the same for all.
         arguments = {"seed": job.seed} if job.algo == "random" else {}
-        episodes = evaluate(
-            lambda env: make_expert(env, job.algo, **arguments), job.env_id, job.env_kwargs, job.episodes, report
-        )
-        log.append(_row("final", 0, episodes))
+        _judge(job, lambda env: make_expert(env, job.algo, **arguments), 0, log, report)
     log.close()
     write_json(folder / DONE, {"hash": job.hash, "cpu_seconds": cpu_seconds()})
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
-def _learn(job: Job, folder: Path, log: Log, report: Callable[[float], None], keep_usage: Callable[[], None]) -> None:
+def _judge(
+    job: Job,
+    make_policy: Callable[[gymnasium.Env[Any, Any]], Any],
+    step: int,
+    log: Log,
+    report: Callable[[float], None],
+) -> None:
+    """Evaluate for the last time, in the set-up of training and then in the others; go on where the log ends."""
+    setups: list[dict[str, Any]] = [{}, *setups_of(job.vary)]
+
+    def judge(place: int) -> Episodes:
+        env_kwargs = {**job.env_kwargs, **setups[place]}
+        return evaluate(
+            make_policy, job.env_id, env_kwargs, job.episodes, lambda part: report((place + part) / len(setups))
+        )
+
+    for place in range(sum(row["kind"] == "final" for row in log.rows), len(setups)):
+        log.append(_row("final", step, judge(place), **({"setup": setups[place]} if place else {})))
+
+
+def _learn(
+    job: Job, folder: Path, log: Log, report: Callable[[float], None], keep_usage: Callable[[], None]
+) -> Learner:
     """Train; evaluate at equal distances, from before the first step to after the last; keep a checkpoint of each.
 
     The checkpoints lie at fixed steps, not at fixed times, and a row that is in the log already is not written again:
@@ -75,6 +95,7 @@ def _learn(job: Job, folder: Path, log: Log, report: Callable[[float], None], ke
             keep_usage()
             kept = learner.step
     learner.policy.save(folder / POLICY)
+    return learner
 
 
 def _row(kind: str, step: int, episodes: Episodes, **more: Any) -> dict[str, Any]:
@@ -110,7 +131,7 @@ def describe(job: Job) -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             versions[name] = "not installed"
     return {
-        **dataclasses.asdict(job),
+        **content(job),
         "hash": job.hash,
         "spec": _spec(env),
         "versions": {"python": platform.python_version(), **versions},
@@ -119,11 +140,13 @@ def describe(job: Job) -> dict[str, Any]:
     }
 
 
-def _spec(env: gymnasium.Env[Any, Any]) -> Any:
+def _spec(env: gymnasium.Env[Any, Any]) -> dict[str, Any]:
+    assert env.spec is not None  # for it was made by its id
     try:
-        return json.loads(env.spec.to_json()) if env.spec else None
+        spec: dict[str, Any] = json.loads(env.spec.to_json())
     except ValueError:  # registered with a class or function instead of its name
-        return str(env.spec)
+        return {"id": env.spec.id, "max_episode_steps": env.spec.max_episode_steps, "text": str(env.spec)}
+    return spec
 
 
 def _cpu() -> str:

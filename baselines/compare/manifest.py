@@ -8,12 +8,14 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rlx import __version__
 from rlx.registry.catalog import environments
 
-from ..learners import LEARNERS, fill_args, learners_for
+from ..learners import LEARNERS, fill_args, learners_for, spaces_of
+from ..observations import Inputs
 from .files import read_json, write_json
 
 MANIFEST = "manifest.json"
@@ -35,6 +37,8 @@ class Settings:
     """Per evaluation."""
     version: str = __version__
     """Of rlx."""
+    vary: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
+    """Keyword arguments of the environment, and the values with which every run is judged besides."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,11 +53,12 @@ class Job:
     evaluations: int
     episodes: int
     version: str
+    vary: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def hash(self) -> str:
         """A hash of the whole content."""
-        return hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(content(self), sort_keys=True).encode()).hexdigest()
 
     @property
     def name(self) -> str:
@@ -66,6 +71,24 @@ class Job:
         return self.algo in LEARNERS
 
 
+def content(of: Settings | Job) -> dict[str, Any]:
+    """Return the fields as they are written and hashed: ``vary`` only where something varies."""
+    fields = dataclasses.asdict(of)
+    return fields if of.vary else {name: value for name, value in fields.items() if name != "vary"}
+
+
+def setups_of(vary: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Return the set-ups to judge in: what each changes in the environment's keyword arguments."""
+    return [{name: value} for name, values in vary.items() for value in values]
+
+
+def label(setup: Mapping[str, Any]) -> str:
+    """Return a set-up as a user would write it, like ``design=swap``."""
+    return ", ".join(
+        f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in setup.items()
+    )
+
+
 def make_settings(
     env_id: str,
     env_kwargs: Mapping[str, Any],
@@ -75,6 +98,7 @@ def make_settings(
     steps: int | None,
     evaluations: int,
     episodes: int,
+    vary: Mapping[str, Sequence[Any]] = MappingProxyType({}),
 ) -> Settings:
     """Check what a user asked for, and complete it.
 
@@ -87,34 +111,67 @@ def make_settings(
         steps: of training; None for what is tuned, or the learner's default.
         evaluations: points of a learning curve.
         episodes: per evaluation.
+        vary: keyword arguments of the environment, and the values with which every run is judged besides.
 
     Raises:
-        ValueError: an unknown algorithm or argument, or a number that is not allowed.
+        ValueError: an unknown algorithm or argument, a number that is not allowed, a learner that the actions do not
+            suit, or a set-up in which no policy trained with ``env_kwargs`` can act.
     """
     for name, number in {"seeds": len(seeds), "evaluations": evaluations, "episodes": episodes}.items():
         if number < 1:
             raise ValueError(f"{name} = {number}: at least 1 is needed.")
     row = environments().get(env_id.partition(":")[2] or env_id)
     others = (*(row.experts if row else ()), "random")
+    suitable = learners_for(env_id, env_kwargs)
     for algo in (*algos, *values):
         if algo not in (*LEARNERS, *others):
-            known = ", ".join((*learners_for(env_id, env_kwargs), *others))
-            raise ValueError(f"There is no algorithm {algo!r} for {env_id}. There are: {known}.")
+            raise ValueError(
+                f"There is no algorithm {algo!r} for {env_id}. There are: {', '.join([*suitable, *others])}."
+            )
+        if algo in LEARNERS and algo not in suitable:
+            raise ValueError(
+                f"{algo} does not suit the actions of {env_id}, {spaces_of(env_id, env_kwargs)[1]}. "
+                f"Learners that do: {', '.join(suitable) or 'none'}."
+            )
     complete: dict[str, dict[str, Any]] = {}
-    for algo in algos or (*learners_for(env_id, env_kwargs), *others):
+    for algo in algos or (*suitable, *others):
         args: dict[str, Any] = {}
         if algo in LEARNERS:
             given = dict(values.get(algo, {})) | ({} if steps is None else {"steps": steps})
             args = dataclasses.asdict(fill_args(algo, env_id, given))
             del args["seed"]
         complete[algo] = args
-    settings = Settings(env_id, env_kwargs, complete, list(seeds), evaluations, episodes)
-    return Settings(**json.loads(json.dumps(dataclasses.asdict(settings))))  # as it will be read again
+    _check_setups(env_id, env_kwargs, vary, is_learned=any(algo in LEARNERS for algo in complete))
+    settings = Settings(env_id, env_kwargs, complete, list(seeds), evaluations, episodes, vary=dict(vary))
+    return Settings(**json.loads(json.dumps(content(settings))))  # as it will be read again
+
+
+def _check_setups(
+    env_id: str, env_kwargs: Mapping[str, Any], vary: Mapping[str, Sequence[Any]], is_learned: bool
+) -> None:
+    """Make the environment in each set-up, so that a mistake is told before anything runs.
+
+    Raises:
+        ValueError: a trained policy cannot read the observations there, or take the actions.
+    """
+    ours = spaces_of(env_id, env_kwargs)
+    for setup in setups_of(vary):
+        theirs = spaces_of(env_id, {**env_kwargs, **setup})
+        if not is_learned:
+            continue
+        can_read = Inputs.of(ours[0]).entries == Inputs.of(theirs[0]).entries
+        for place, name, fits in ((0, "observations", can_read), (1, "actions", ours[1] == theirs[1])):
+            if not fits:
+                raise ValueError(
+                    f"No trained policy can act with {label(setup)}: the {name} are {theirs[place]} there, but "
+                    f"{ours[place]} in training. Vary something else, or compare experts alone with --algos."
+                )
 
 
 def jobs_of(settings: Settings) -> list[Job]:
     """Return the jobs of a comparison, learners first since they take longest."""
-    shared = {key: getattr(settings, key) for key in ("env_id", "env_kwargs", "evaluations", "episodes", "version")}
+    names = ("env_id", "env_kwargs", "evaluations", "episodes", "version", "vary")
+    shared = {name: getattr(settings, name) for name in names}
     jobs = [
         Job(algo=algo, args={**args, "seed": seed} if algo in LEARNERS else {}, seed=seed, **shared)
         for algo, args in settings.algos.items()
@@ -131,7 +188,7 @@ def write_manifest(folder: Path, settings: Settings) -> list[Job]:
     """
     path, jobs = folder / MANIFEST, jobs_of(settings)
     if path.exists():
-        differences = _differences(dataclasses.asdict(read_settings(folder)), dataclasses.asdict(settings))
+        differences = _differences(content(read_settings(folder)), content(settings))
         if differences:
             raise ValueError(
                 f"{folder} holds another comparison, and results of different settings must not be mixed:\n  "
@@ -140,8 +197,7 @@ def write_manifest(folder: Path, settings: Settings) -> list[Job]:
             )
         return jobs
     folder.mkdir(parents=True, exist_ok=True)
-    content = {"settings": dataclasses.asdict(settings), "jobs": {job.name: job.hash for job in jobs}}
-    write_json(path, content)
+    write_json(path, {"settings": content(settings), "jobs": {job.name: job.hash for job in jobs}})
     return jobs
 
 

@@ -13,7 +13,13 @@ from rlx.registry.catalog import environments
 
 from ..evaluation import FIRST_SEED
 from .figures import colors, draw_all
-from .results import HEADINGS, Results, number, protocol, rows, sentences
+from .manifest import label
+from .results import Results, count, note, number, protocol, rows, sentences, varied_rows
+
+VARIED_NOTE = (
+    "The same policies in other set-ups: the mean return and, in the last line, the interquartile mean of the scores "
+    "of all runs in all set-ups, with 95 % intervals over runs."
+)
 
 
 def write_report(results: Results, folder: Path) -> Path:
@@ -44,8 +50,11 @@ def html(results: Results, pictures: dict[str, Path]) -> str:
         algos=algos,
         summary=row.summary if row else "",
         findings=sentences(results),
-        headings=HEADINGS,
         rows=rows(results),
+        note=note(results),
+        varied=varied_rows(results) if results.setups else [],
+        varied_note=VARIED_NOTE,
+        count=count,
         colors=colors(algos),
         references=[_reference(name, score) for name, score in (row.reference_scores if row else {}).items()],
         improvements=_improvements(results) if len(algos) > 1 else [],
@@ -60,11 +69,12 @@ def markdown(results: Results) -> str:
     """Return the findings and the table as Markdown."""
     lines = [f"# {', '.join(results.runs)} on {results.settings.env_id}", ""]
     lines += [line for sentence in sentences(results) for line in (sentence, "")]
-    lines += _markdown_table([HEADINGS, *rows(results)])
+    lines += [*_markdown_table(rows(results)), "", note(results)]
+    if results.setups:
+        lines += ["", *_markdown_table(varied_rows(results)), "", VARIED_NOTE]
     if len(results.runs) > 1:
-        table = [("is better than →", *results.runs), *((algo, *cells) for algo, cells in _improvements(results))]
         lines += ["", "Probability that a run of the row's algorithm scores higher than one of the column's:", ""]
-        lines += _markdown_table(table)
+        lines += _markdown_table(_improvements(results))
     lines += ["", *(f"- {line}" for line in protocol(results)), ""]
     return "\n".join(lines)
 
@@ -73,31 +83,37 @@ def write_csv(results: Results, path: Path) -> None:
     """Write every evaluation episode, one per line."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
+        setup = ["setup"] if results.setups else []
         writer.writerow(
-            ["algorithm", "seed", "step", "kind", "episode_seed", "return", "length", "end", "mean_cost", "mean_reward"]
+            ["algorithm", "seed", "step", "kind", *setup, "episode_seed", "return", "length", "end", "mean_cost"]
+            + ["mean_reward"]
         )
         for algo, runs in results.runs.items():
             for run in runs:
                 for row in run.log:
                     episodes = zip(row["returns"], row["lengths"], row["ends"], row["costs"], strict=True)
+                    what = [algo, run.job.seed, row["step"], row["kind"]]
+                    what += [label(row.get("setup", {}))] if results.setups else []
                     for i, (total, length, end, cost) in enumerate(episodes):
-                        writer.writerow(
-                            [algo, run.job.seed, row["step"], row["kind"], FIRST_SEED + i, total, length, end, cost]
-                            + [total / length]
-                        )
+                        writer.writerow([*what, FIRST_SEED + i, total, length, end, cost, total / length])
 
 
-def _improvements(results: Results) -> list[tuple[str, list[str]]]:
-    table = []
-    for ours in results.runs:
-        estimates = [None if ours == theirs else results.improvement(ours, theirs) for theirs in results.runs]
-        table.append((ours, ["–" if e is None else f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]" for e in estimates]))
-    return table
+def _improvements(results: Results) -> list[dict[str, str]]:
+    def cell(ours: str, theirs: str) -> str:
+        if ours == theirs:
+            return "–"
+        estimate = results.improvement(ours, theirs)
+        return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+
+    return [
+        {"is better than →": ours} | {theirs: cell(ours, theirs) for theirs in results.runs} for ours in results.runs
+    ]
 
 
-def _markdown_table(table: list[tuple[str, ...]]) -> list[str]:
-    head, *body = table
-    return [f"| {' | '.join(cells)} |" for cells in (head, ("---", *["---:"] * (len(head) - 1)), *body)]
+def _markdown_table(table: list[dict[str, str]]) -> list[str]:
+    head = list(table[0])
+    body = [list(row.values()) for row in table]
+    return [f"| {' | '.join(cells)} |" for cells in (head, ["---", *["---:"] * (len(head) - 1)], *body)]
 
 
 def _inline(path: Path) -> str:

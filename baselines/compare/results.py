@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..learners import LEARNERS
-from . import statistics
 from .files import read_json, read_log
 from .job import CONFIG, DONE, LOG
-from .manifest import Job, Settings, jobs_of, read_settings
+from .manifest import Job, Settings, jobs_of, label, read_settings, setups_of
 from .run import job_folder
-from .statistics import Estimate
+from .statistics import (
+    Estimate,
+    bootstrap,
+    joint_iqm,
+    paired_difference,
+    probability_of_improvement,
+    stratified_iqm,
+    stratified_mean,
+)
 
 Array = NDArray[np.float64]
-HEADINGS = (
-    "Algorithm", "Runs", "Mean", "Median", "IQM [95 %]", "Min", "Completed", "Mean cost", "CPU per run",
-    "Steps",
-)  # fmt: skip
+
+
+class Ending(NamedTuple):
+    """Which ends of an episode are counted in the table of results."""
+
+    heading: str
+    end: str
+    """As in `Episodes.ends`."""
+    meaning: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +47,19 @@ class Run:
     config: dict[str, Any]
 
     @property
+    def curve(self) -> list[dict[str, Any]]:
+        """The evaluations in the set-up of training, one after the other."""
+        return [row for row in self.log if "setup" not in row]
+
+    @property
     def final(self) -> dict[str, Any]:
-        """The last evaluation."""
-        return self.log[-1]
+        """The last of them."""
+        return self.curve[-1]
+
+    @property
+    def varied(self) -> list[dict[str, Any]]:
+        """The evaluations in the other set-ups, in the order of `Results.setups`."""
+        return [row for row in self.log if "setup" in row]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,16 +82,31 @@ class Results:
 
     def iqm(self, algo: str) -> Estimate:
         """Return the interquartile mean of the runs' scores."""
-        return statistics.bootstrap(statistics.stratified_iqm, [self.scores(algo)])
+        return bootstrap(stratified_iqm, [self.scores(algo)])
 
     def improvement(self, ours: str, theirs: str) -> Estimate:
         """Return how likely a run of ours scores higher than one of theirs."""
-        samples = [self.scores(ours)], [self.scores(theirs)]
-        return statistics.bootstrap(statistics.probability_of_improvement, *samples)
+        return bootstrap(probability_of_improvement, [self.scores(ours)], [self.scores(theirs)])
 
-    def difference(self, ours: str, theirs: str) -> Estimate:
-        """Return by how much ours is ahead per episode, compared on the same episodes."""
-        return statistics.paired_difference(self.returns(ours), self.returns(theirs))
+    @property
+    def setups(self) -> list[str]:
+        """The set-ups in which the runs are judged besides that of training."""
+        return [label(setup) for setup in setups_of(self.settings.vary)]
+
+    def varied_returns(self, algo: str) -> Array:
+        """Return the final episode returns in the other set-ups, shape (runs, set-ups, episodes)."""
+        return np.array([[row["returns"] for row in run.varied] for run in self.runs[algo]])
+
+    @property
+    def ending(self) -> Ending | None:
+        """What is counted of the episodes' ends: successes, or else those that reached the horizon, if there is one."""
+        runs = [run for runs in self.runs.values() for run in runs]
+        if any(end in ("success", "failure") for run in runs for row in run.log for end in row["ends"]):
+            return Ending("Success", "success", "episodes in which the task was accomplished")
+        horizon = runs[0].config["spec"]["max_episode_steps"]
+        if horizon is None:
+            return None
+        return Ending("Completed", "truncated", f"episodes that lasted to the horizon, {horizon:,} steps")
 
     @property
     def learners(self) -> list[str]:
@@ -115,56 +153,90 @@ def interval(estimate: Estimate) -> str:
     return f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"
 
 
-def rows(results: Results) -> list[tuple[str, ...]]:
-    """Return the table of results, a row of text per algorithm under `HEADINGS`."""
-    table: list[tuple[str, ...]] = []
+def count(n: int, noun: str) -> str:
+    """Return ``1 run``, ``2 runs``."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
+def rows(results: Results) -> list[dict[str, str]]:
+    """Return the table of results: per algorithm, heading -> text."""
+    table = []
+    ending = results.ending
     for algo, runs in results.runs.items():
         returns = results.returns(algo)
         ends = [end for run in runs for end in run.final["ends"]]
-        completed = sum(end != "terminated" for end in ends)
         cost = float(np.mean([run.final["costs"] for run in runs]))
         cpu = float(np.mean([run.cpu_seconds for run in runs]))
         steps = runs[0].final["step"]
-        table.append(
-            (
-                algo,
-                str(len(runs)),
-                number(returns.mean()),
-                number(float(np.median(returns))),
-                interval(results.iqm(algo)),
-                number(returns.min()),
-                f"{completed}/{len(ends)}",
-                number(cost, 3),
-                f"{cpu:,.0f} s",
-                f"{steps:,}" if steps else "–",
-            )
-        )
+        table.append({
+            "Algorithm": algo,
+            "Runs": str(len(runs)),
+            "Mean": number(returns.mean()),
+            "Median": number(float(np.median(returns))),
+            "IQM [95 %]": interval(results.iqm(algo)),
+            "Min": number(returns.min()),
+            **({ending.heading: f"{ends.count(ending.end)}/{len(ends)}"} if ending else {}),
+            "Mean cost": number(cost, 3),
+            "CPU per run": f"{cpu:,.0f} s",
+            "Steps": f"{steps:,}" if steps else "–",
+        })  # fmt: skip
     return table
+
+
+def note(results: Results) -> str:
+    """Say what the columns of `rows` mean."""
+    ending = results.ending
+    return (
+        "Mean, median and minimum are over the returns of all final episodes; the interquartile mean (IQM) is over the "
+        f"runs' scores. {f'{ending.heading}: {ending.meaning}. ' if ending else ''}CPU time includes all evaluations."
+    )
+
+
+def varied_rows(results: Results, show: Callable[[Estimate], str] = interval) -> list[dict[str, str]]:
+    """Return the table of the other set-ups: per set-up, and for all together, algorithm -> text."""
+    scores = {algo: results.varied_returns(algo).mean(axis=2) for algo in results.runs}
+
+    def row(setup: str, estimates: Iterable[Estimate]) -> dict[str, str]:
+        return {"Set-up": setup} | dict(zip(scores, map(show, estimates), strict=True))
+
+    table = [
+        row(setup, (bootstrap(stratified_mean, [scores[algo][:, i]]) for algo in scores))
+        for i, setup in enumerate(results.setups)
+    ]
+    return [*table, row("IQM of all", (bootstrap(joint_iqm, [scores[algo]]) for algo in scores))]
 
 
 def sentences(results: Results) -> list[str]:
     """Say for each learner how it stands against each expert, whichever way the numbers fall."""
+    pairs = [(learner, expert) for learner in results.learners for expert in results.experts]
     found = []
-    for learner in results.learners:
-        for expert in results.experts:
-            difference = results.difference(learner, expert)
-            size = abs(difference.value) / abs(results.returns(expert).mean()) * 100
-            low, high = sorted((abs(difference.low), abs(difference.high)))
-            if difference.low > 0 or difference.high < 0:
-                first, second = (learner, expert) if difference.value > 0 else (expert, learner)
-                text = (
-                    f"{first} is ahead of {second} by {number(abs(difference.value))} return per episode "
-                    f"(95 % interval {number(low)} to {number(high)}); that is {size:.2g} % of what {expert} scores."
-                )
-            else:
-                text = (
-                    f"{learner} and {expert} cannot be told apart: {learner} is {number(difference.value)} ahead per "
-                    f"episode, with a 95 % interval from {number(difference.low)} to {number(difference.high)}."
-                )
-            won = float(np.mean(results.returns(learner).mean(axis=0) > results.returns(expert).mean(axis=0)))
-            text += f" {learner} does better in {won:.0%} of the episodes."
-            found.append(text)
+    for learner, expert in pairs:
+        ours, theirs = results.returns(learner), results.returns(expert)
+        won = 100.0 * np.mean(ours.mean(axis=0) > theirs.mean(axis=0))
+        found.append(
+            f"{_comparison(learner, expert, ours, theirs)} {learner} does better in {won:.0f} % of the episodes."
+        )
+    for learner, expert in pairs if results.setups else []:
+        ours, theirs = results.varied_returns(learner), results.varied_returns(expert)
+        won = int(np.sum(ours.mean(axis=(0, 2)) > theirs.mean(axis=(0, 2))))
+        found.append(
+            f"On the {count(len(results.setups), 'set-up')} of {', '.join(results.settings.vary)} together, "
+            f"{_comparison(learner, expert, ours, theirs)} {learner} does better on {won} of {len(results.setups)}."
+        )
     return found
+
+
+def _comparison(first: str, second: str, ours: Array, theirs: Array) -> str:
+    """Say who is ahead, given the returns (runs, episodes) or (runs, set-ups, episodes)."""
+    if ours.mean() < theirs.mean():
+        first, second, ours, theirs = second, first, theirs, ours
+    difference = paired_difference(ours, theirs)
+    verdict = "{} is ahead of {}" if difference.low > 0 else "{} and {} cannot be told apart"
+    return (
+        f"{verdict.format(first, second)}: the mean returns are {number(ours.mean())} and {number(theirs.mean())}, "
+        f"the difference is {number(difference.value)} (95 % interval {number(difference.low)} to "
+        f"{number(difference.high)})."
+    )
 
 
 def protocol(results: Results) -> list[str]:
@@ -172,8 +244,9 @@ def protocol(results: Results) -> list[str]:
     settings = results.settings
     learners = results.learners
     lines = [
-        f"{len(settings.seeds)} runs of each algorithm (seeds {', '.join(map(str, settings.seeds))}); a run's score is "
-        f"its mean return over {settings.episodes} episodes.",
+        f"{count(len(settings.seeds), 'run')} of each algorithm (seeds {', '.join(map(str, settings.seeds))}); a run's "
+        f"score is its mean return over {count(settings.episodes, 'episode')}. A return is the sum of an episode's "
+        "rewards, undiscounted.",
         "All algorithms, experts included, play the same episodes; their seeds are fixed and no run trains on them.",
     ]
     if learners:
@@ -184,6 +257,13 @@ def protocol(results: Results) -> list[str]:
             "Intervals are percentile bootstraps over whole runs (Agarwal et al. 2021); differences are paired by "
             "episode and drawn over runs and episodes.",
         ]
+    if results.setups:
+        lines.append(
+            f"After training, each run is judged on {count(len(results.setups), 'more set-up')} (another "
+            f"{' or '.join(settings.vary)}, all else as in training), by as many episodes with the same seeds. All "
+            "set-ups weigh the same, their returns unscaled. Intervals draw whole runs, jointly for all set-ups, and "
+            "episodes in each set-up on its own."
+        )
     if len(settings.seeds) < 5:
         lines.append("Fewer than 5 runs: the intervals say little.")
     if results.missing:

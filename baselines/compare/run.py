@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from .files import read_json, write_json
 from .job import DONE, JOB, OUTPUT, PROGRESS
-from .manifest import Job
+from .manifest import Job, content
 
 POLL_PERIOD = 0.1  # s
 EXPERT_SHARE = 0.03  # of the work in a training run; for the overall estimate of time alone
@@ -110,7 +110,7 @@ def last_words(folder: Path, job: Job) -> str:
 def _start(folder: Path, job: Job, progress: Progress) -> Running:
     home = job_folder(folder, job)
     home.mkdir(parents=True, exist_ok=True)
-    write_json(home / JOB, {field.name: getattr(job, field.name) for field in dataclasses.fields(job)})
+    write_json(home / JOB, content(job))
     (home / PROGRESS).unlink(missing_ok=True)
     output = (home / OUTPUT).open("wb")
     process = subprocess.Popen(

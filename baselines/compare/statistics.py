@@ -49,6 +49,26 @@ def stratified_iqm(strata: Sequence[Array]) -> Any:
     return iqm(np.concatenate(strata, axis=-1), axis=-1)
 
 
+def joint_iqm(strata: Sequence[Array]) -> Any:
+    """Return the interquartile mean of runs that have a score in each of several tasks.
+
+    For `bootstrap` a run is one draw, with all its scores: they come from one policy, and are not independent.
+
+    Args:
+        strata: arrays of scores (..., n, S) of n runs in S tasks.
+    """
+    return stratified_iqm([scores.reshape(*scores.shape[:-2], -1) for scores in strata])
+
+
+def stratified_mean(strata: Sequence[Array]) -> Any:
+    """Return the mean of the scores of all strata together.
+
+    Args:
+        strata: arrays of scores (..., n); n may differ between them.
+    """
+    return np.concatenate(strata, axis=-1).mean(axis=-1)
+
+
 def probability_of_improvement(ours: Sequence[Array], theirs: Sequence[Array]) -> Any:
     """Return how likely a run of ours beats a run of theirs, ties counted half, on average over the strata.
 
@@ -75,8 +95,10 @@ def bootstrap(
     """Return a statistic with its stratified bootstrap interval (percentiles).
 
     Args:
-        statistic: takes as many lists of strata as there are samples, and works along the last axis.
-        samples: lists of strata, each an array of scores (n,). Runs are drawn in each stratum on its own.
+        statistic: takes as many lists of strata as there are samples, and works along the last axis (of `joint_iqm`,
+            the last two).
+        samples: lists of strata, each an array of scores (n,), or (n, S) if a run has several. Runs are drawn in each
+            stratum on its own.
         seed: of the draws.
         resamples: how many draws.
         confidence: of the interval.
@@ -103,18 +125,24 @@ def paired_difference(
     episodes are drawn anew, the episodes jointly for both sides.
 
     Args:
-        ours: scores (n, E) of n runs in E episodes.
-        theirs: scores (m, E) of m runs in the same episodes.
+        ours: scores (n, E) of n runs in E episodes; or (n, S, E) in E episodes of each of S tasks, whose episodes are
+            drawn on their own, and the runs jointly for all tasks.
+        theirs: scores (m, E) or (m, S, E) of m runs in the same episodes.
         seed: of the draws.
         resamples: how many draws.
         confidence: of the interval.
     """
     generator = np.random.default_rng(seed)
-    episodes = ours.shape[1]
+    ours, theirs = (scores.reshape(len(scores), -1, scores.shape[-1]) for scores in (ours, theirs))
+    _, tasks, episodes = ours.shape
     # The mean over drawn runs and episodes is linear in how often each was drawn.
-    shares = [generator.multinomial(n, np.full(n, 1.0 / n), resamples) / n for n in (len(ours), len(theirs), episodes)]
-    means = shares[0] @ ours - shares[1] @ theirs
-    return _estimate(ours.mean() - theirs.mean(), np.einsum("re,re->r", means, shares[2]), confidence)
+    our_share, their_share, episode_share = (
+        generator.multinomial(n, np.full(n, 1.0 / n), size) / n
+        for n, size in ((len(ours), resamples), (len(theirs), resamples), (episodes, (resamples, tasks)))
+    )
+    means = np.tensordot(our_share, ours, 1) - np.tensordot(their_share, theirs, 1)
+    draws = np.einsum("rte,rte->r", means, episode_share) / tasks
+    return _estimate(ours.mean() - theirs.mean(), draws, confidence)
 
 
 def iqm_band(curves: Array, seed: int = 0, resamples: int = 2_000, confidence: float = 0.95) -> tuple[Array, ...]:
