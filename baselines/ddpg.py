@@ -150,6 +150,7 @@ class DDPG:
         torch.set_num_threads(1)
         torch.use_deterministic_algorithms(True)
         self.args = args = args or Args()
+        self.env_id = env_id
         self.envs = make_envs("DDPG", env_id, env_kwargs, args)
         observation_space, action_space = self.envs.single_observation_space, self.envs.single_action_space
         if not (isinstance(action_space, spaces.Box) and action_space.is_bounded()):
@@ -205,6 +206,16 @@ class DDPG:
                 for _ in range(int((self.decisions - args.warmup) * args.update_ratio) - self.updates):
                     self._update()
             on_step(self.step)
+
+    def change_envs(self, env_kwargs: Mapping[str, Any]) -> None:
+        """Go on in environments with other arguments and the same spaces; episodes under way are cut off.
+
+        Args:
+            env_kwargs: keyword arguments of the environments from now on, all of them.
+        """
+        self.envs.close()
+        self.envs = make_envs("DDPG", self.env_id, env_kwargs, self.args)
+        self.observation = self._reset()
 
     # Acting
 

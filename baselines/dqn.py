@@ -13,6 +13,7 @@ resumed. Every random number comes from a generator that the learner owns.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
@@ -25,8 +26,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .observations import Inputs
-from .policy import QPolicy, Support, legal
+from .networks import NETWORKS, Architecture, Columns, Features, make_features
+from .policy import QPolicy, Support, allowed_by
 from .training import (
     ACTIVATIONS,
     Rules,
@@ -37,7 +38,6 @@ from .training import (
     forward,
     hidden,
     make_envs,
-    make_layer,
     make_network,
     read_checkpoint,
     write_checkpoint,
@@ -56,12 +56,16 @@ class Args:
     """Environments stepped together."""
     episode_steps: int = 0
     """Cut training episodes off after so many steps, for more variety; 0 leaves the environment's own horizon."""
-    hidden_sizes: tuple[int, ...] = (256, 256)
-    """Width of each hidden layer; the last belongs to the streams, of which each has one."""
+    network: str = "mlp"
+    """What reads the observations: mlp (any), onehot (integers), or categorical, dense or transformer (tile maps)."""
+    width: float = 1.0
+    """Of all but mlp: layers are so many times as wide as published, or 256 in onehot."""
     channels: tuple[int, ...] = (16, 32)
-    """Channels of the convolutions, 5 x 5 with stride 4, that read a picture; each divides its sides by 4."""
+    """Of mlp: channels of the convolutions, 5 x 5 with stride 4, that read a picture; each divides its sides by 4."""
+    hidden_sizes: tuple[int, ...] = (256, 256)
+    """Width of each layer after that; the last belongs to the streams, of which each has one."""
     activation: str = "relu"
-    """Of the hidden layers: relu or tanh."""
+    """Of these layers: relu or tanh."""
     dueling: bool = True
     """Tell what a state is worth and what each action adds to it in streams of their own."""
     double: bool = True
@@ -120,12 +124,18 @@ class Args:
             ("bins priority_exponent gradient_bound", lambda v: v >= 0, "at least 0"),
             ("bins", lambda v: v != 1, "0, or at least 2"),
             ("value_high", lambda v: v > self.value_low, f"more than value_low = {self.value_low!r}"),
-            ("rate smoothing", lambda v: v > 0, "more than 0"),
+            ("rate smoothing width", lambda v: v > 0, "more than 0"),
             ("epsilon_start epsilon_end gamma priority_correction", lambda v: 0 <= v <= 1, "between 0 and 1"),
             ("epsilon_fraction", lambda v: 0 < v <= 1, "more than 0 and at most 1"),
             ("channels", lambda v: len(v) > 0 and min(v) >= 1, "one or more numbers of at least 1"),
+            ("network", lambda v: v in NETWORKS, " or ".join(NETWORKS)),
         )
         check_args("dqn", self, rules)
+
+    @property
+    def architecture(self) -> Architecture:
+        """What reads the observations."""
+        return Architecture(self.network, self.width, self.channels, self.activation)
 
     @property
     def support(self) -> Support:
@@ -136,46 +146,29 @@ class Args:
 class Network:
     """Q(s, a) for all actions a at once.
 
-    Each picture is shrunk by convolutions (parts ``picture0``, ...). What is left of them, joined to the numbers, goes
-    through the hidden layers of the ``trunk`` and then through those of the stream ``advantages``: a column per action.
-    With dueling, their mean is replaced by what the stream ``values`` tells. With bins, a column is the logarithms of
-    probabilities, up to a constant, and Q is their mean over the intervals' middles.
+    The features of the observation go through the hidden layers of the ``trunk`` and then through those of the stream
+    ``advantages``: a column per action. With dueling, their mean is replaced by what the stream ``values`` tells. With
+    bins, a column is the logarithms of probabilities, up to a constant, and Q is their mean over the intervals'
+    middles.
     """
 
-    def __init__(self, inputs: Inputs, actions: int, args: Args, generator: torch.Generator) -> None:
-        """Make fresh parameters."""
+    def __init__(self, features: Features, actions: int, args: Args, generator: torch.Generator) -> None:
+        """Make fresh parameters of all that comes after the features."""
+        self.features = features
         self.activation = ACTIVATIONS[args.activation]
-        self.pictures = inputs.pictures
         self.support = args.support
         self.centers = torch.from_numpy(self.support.centers)
-        self.parts: dict[str, list[Tensor]] = {}
-        size = inputs.width
-        for k, (depth, height, width) in enumerate(inputs.pictures):
-            layers: list[Tensor] = []
-            for outputs in args.channels:
-                layers += make_layer((outputs, depth, 5, 5), outputs, (25 * depth) ** -0.5, generator)
-                depth, height, width = outputs, -(-height // 4), -(-width // 4)
-            self.parts[f"picture{k}"] = layers
-            size += depth * height * width
-        *trunk, last = (size, *args.hidden_sizes)
-        self.parts["trunk"] = make_network(trunk, generator, last=None)
+        *trunk, last = (features.size, *args.hidden_sizes)
+        self.parts = {"trunk": make_network(trunk, generator, last=None)}
         cells = max(args.bins, 1)
         self.parts["advantages"] = make_network((trunk[-1], last, actions * cells), generator)
         if args.dueling:
             self.parts["values"] = make_network((trunk[-1], last, cells), generator)
-        self.parameters = [parameter for part in self.parts.values() for parameter in part]
+        self.parameters = [*features.parameters(), *(parameter for part in self.parts.values() for parameter in part)]
 
-    def tell(self, numbers: Tensor, pictures: Tensor) -> Tensor:
-        """Return the last layer's columns, shape (B, A, bins or 1), for numbers (B, width) and pictures end to end."""
-        columns = [numbers]
-        sizes = [math.prod(shape) for shape in self.pictures]
-        for k, x in enumerate(torch.split(pictures, sizes, dim=1) if sizes else ()):
-            x = x.float().reshape(-1, *self.pictures[k])
-            layers = self.parts[f"picture{k}"]
-            for weight, bias in zip(layers[::2], layers[1::2], strict=True):
-                x = self.activation(torch.nn.functional.conv2d(x, weight, bias, stride=4, padding=2))
-            columns.append(x.flatten(1))
-        x = hidden(self.parts["trunk"], torch.cat(columns, dim=1), self.activation)
+    def tell(self, columns: Columns) -> Tensor:
+        """Return the last layer's columns, shape (B, A, bins or 1), of what the features read of B observations."""
+        x = hidden(self.parts["trunk"], self.features(columns), self.activation)
         told = self._stream("advantages", x)
         if "values" in self.parts:
             told = told - told.mean(dim=1, keepdim=True) + self._stream("values", x)
@@ -246,15 +239,15 @@ class Batch(NamedTuple):
     """Where they begin in the replay."""
     weight: Tensor
     """In the loss, (B,)."""
-    state: tuple[Tensor, Tensor]
-    """Numbers and pictures."""
+    state: dict[str, Tensor]
+    """The columns of the features."""
     action: Tensor
     """Index of the first action, (B, 1)."""
     reward: Tensor
     """Discounted sum of the rewards, (B,)."""
     discount: Tensor
     """Of what comes after, (B,): gamma to the power of the number of steps; 0 after a termination."""
-    next_state: tuple[Tensor, Tensor]
+    next_state: dict[str, Tensor]
     next_legal: Tensor
     """Which actions are allowed there, (B, A)."""
 
@@ -266,14 +259,13 @@ class Replay:
     it. A transition begins at a live row whose next ``n_steps`` rows are there, and stops short at the episode's end.
     """
 
-    def __init__(self, inputs: Inputs, actions: int, args: Args) -> None:
+    def __init__(self, features: Features, actions: int, args: Args) -> None:
         """Allocate the columns; the system hands out their memory as they fill."""
-        self.args = args
+        self.args, self.read = args, tuple(features.columns)
         self.rows = max(args.replay_size // args.num_envs, args.n_steps + 2)
         shape = (self.rows, args.num_envs)
         self.columns: dict[str, NDArray[Any]] = {
-            "numbers": np.empty((*shape, inputs.width), np.float32),
-            "pictures": np.empty((*shape, inputs.picture_width), np.float16),
+            **{name: np.empty((*shape, *inner), dtype) for name, (inner, dtype) in features.columns.items()},
             "legal": np.empty((*shape, actions), np.bool_),
             "action": np.empty(shape, np.int64),
             "reward": np.empty(shape, np.float32),
@@ -284,7 +276,7 @@ class Replay:
         self.weights = SumTree(self.rows * args.num_envs)  # zero where no transition can begin
         self.highest = 1.0  # weight of transitions whose error is not known yet
 
-    def add(self, **row: NDArray[Any]) -> None:
+    def add(self, row: Mapping[str, NDArray[Any]]) -> None:
         """Append a row, by the names of the columns."""
         now = self.count % self.rows
         for name, column in self.columns.items():
@@ -326,9 +318,8 @@ class Replay:
         self.highest = max(self.highest, float(weights.max()))
         self.weights[places] = weights
 
-    def _state(self, row: NDArray[np.int64], env: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        columns = self.columns
-        return torch.from_numpy(columns["numbers"][row, env]), torch.from_numpy(columns["pictures"][row, env])
+    def _state(self, row: NDArray[np.int64], env: NDArray[np.int64]) -> dict[str, Tensor]:
+        return {name: torch.from_numpy(self.columns[name][row, env]) for name in self.read}
 
     def __len__(self) -> int:
         """Return how many rows there are."""
@@ -342,7 +333,7 @@ class DQN:
         """Make the environments and a fresh network.
 
         Args:
-            env_id: an id whose actions are `Discrete` and whose observations `Inputs` can read.
+            env_id: an id whose actions are `Discrete` and whose observations the network can read.
             env_kwargs: keyword arguments of the environment.
             args: the run's arguments.
 
@@ -352,26 +343,28 @@ class DQN:
         torch.set_num_threads(1)
         torch.use_deterministic_algorithms(True)
         self.args = args = args or Args()
+        self.env_id = env_id
         self.envs = make_envs("DQN", env_id, env_kwargs, args)
         action_space = self.envs.single_action_space
         if not isinstance(action_space, spaces.Discrete):
             raise TypeError(f"DQN needs Discrete actions, but those of {env_id} are {action_space}.")
         self.action_space, self.actions = action_space, int(action_space.n)
-        self.inputs = Inputs.of(self.envs.single_observation_space)
 
+        space = self.envs.single_observation_space
         generator = torch.Generator().manual_seed(args.seed)
         self.random = np.random.default_rng((args.seed, 1))  # of exploration and replay
-        self.network = Network(self.inputs, self.actions, args, generator)
-        self.target = Network(self.inputs, self.actions, args, generator)
+        self.network, self.target = (
+            Network(make_features(space, args.architecture, generator), self.actions, args, generator) for _ in range(2)
+        )
         copy_into(self.target.parameters, self.network.parameters)
         self.optimizer = torch.optim.Adam(self.network.parameters, args.rate, fused=True)
 
-        self.replay = Replay(self.inputs, self.actions, args)
+        self.replay = Replay(self.network.features, self.actions, args)
         self.decisions = 0  # of all environments, those that only reset included
         self.updates = 0
         self.loss = self.value = torch.zeros(())  # of the last update
         self.ended = np.zeros(args.num_envs, np.bool_)  # rows whose next step only resets them
-        self.seen: dict[str, NDArray[Any]] = {}  # the current observations: numbers, pictures, legal
+        self.seen: dict[str, NDArray[Any]] = {}  # the current observations, and what is legal
         self._reset()
 
     @property
@@ -386,7 +379,8 @@ class DQN:
         for name, part in self.network.parts.items():
             arrays = [parameter.detach().numpy().copy() for parameter in part]
             parts[name] = list(zip(arrays[::2], arrays[1::2], strict=True))
-        return QPolicy(parts, self.args.activation, self.inputs, self.action_space, self.args.support)
+        features = copy.deepcopy(self.network.features)
+        return QPolicy(parts, self.args.activation, features, self.action_space, self.args.support)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -404,15 +398,29 @@ class DQN:
                     self._update()
             on_step(self.step)
 
+    def change_envs(self, env_kwargs: Mapping[str, Any]) -> None:
+        """Go on in environments with other arguments and the same spaces; episodes under way are cut off.
+
+        Args:
+            env_kwargs: keyword arguments of the environments from now on, all of them.
+        """
+        self.envs.close()
+        self.envs = make_envs("DQN", self.env_id, env_kwargs, self.args)
+        self._cut_off()
+
     # Acting
 
     def _act(self) -> None:
         """Let every environment carry out one decision, and remember what came of it."""
         action, live = self._explore(), ~self.ended
         observation, reward, terminated, truncated, info = self.envs.step(self.action_space.start + action)
-        self.replay.add(
-            **self.seen, action=action, reward=self.args.reward_scale * reward, live=live, terminated=terminated
-        )
+        self.replay.add({
+            **self.seen,
+            "action": action,
+            "reward": self.args.reward_scale * reward,
+            "live": live,
+            "terminated": terminated,
+        })  # fmt: skip
         self.ended = terminated | truncated
         self._see(observation, info)
         self.decisions += self.args.num_envs
@@ -426,7 +434,7 @@ class DQN:
             epsilon = 1.0
         lots = self.random.random((args.num_envs, 1 + self.actions))  # whether to explore, and where to
         with torch.no_grad():
-            told = self.network.tell(torch.from_numpy(self.seen["numbers"]), torch.from_numpy(self.seen["pictures"]))
+            told = self.network.tell({name: torch.from_numpy(self.seen[name]) for name in self.replay.read})
             values = self.network.values(told).numpy()
         greedy = np.where(allowed, values, -np.inf).argmax(axis=1)
         anything = np.where(allowed, lots[:, 1:], -1.0).argmax(axis=1)
@@ -438,10 +446,8 @@ class DQN:
         self.ended = np.zeros(self.args.num_envs, np.bool_)
 
     def _see(self, observation: Any, info: Any) -> None:
-        numbers, pictures, _ = self.inputs.read(observation)
-        mask = self.inputs.mask(observation, info)
-        allowed = np.ones((self.args.num_envs, self.actions), np.bool_) if mask is None else legal(mask)
-        self.seen = {"numbers": numbers, "pictures": pictures, "legal": allowed}
+        read, _ = self.network.features.read(observation)
+        self.seen = {**read, "legal": allowed_by(observation, info, (self.args.num_envs, self.actions))}
 
     def _progress(self) -> float:
         return min(self.step / self.args.steps, 1.0)
@@ -455,11 +461,11 @@ class DQN:
         batch = self.replay.sample(correction, self.random)
 
         with torch.no_grad():
-            next_values = self.target.values(self.target.tell(*batch.next_state))
-            judged = network.values(network.tell(*batch.next_state)) if args.double else next_values
+            next_values = self.target.values(self.target.tell(batch.next_state))
+            judged = network.values(network.tell(batch.next_state)) if args.double else next_values
             best = judged.masked_fill(~batch.next_legal, -math.inf).argmax(dim=1, keepdim=True)
             target = batch.reward + batch.discount * next_values.gather(1, best).squeeze(1)
-        every = network.tell(*batch.state)
+        every = network.tell(batch.state)
         told = every.gather(1, batch.action[:, :, None].expand(-1, -1, every.shape[2])).squeeze(1)
         value = network.values(told)
         if args.bins:
@@ -488,9 +494,7 @@ class DQN:
         save_state = getattr(self.envs, "save_state", None)
         replay = self.replay
         if save_state is None:
-            nothing = np.zeros(self.args.num_envs, np.bool_)
-            replay.add(**self.seen, action=nothing, reward=nothing, live=nothing, terminated=nothing)
-            self._reset()
+            self._cut_off()
         checkpoint = {
             "networks": [self.network.parameters, self.target.parameters],
             "optimizer": self.optimizer.state_dict(),
@@ -525,3 +529,9 @@ class DQN:
             self._reset()
         else:
             self.envs.load_state(checkpoint["envs"])  # type: ignore[attr-defined]
+
+    def _cut_off(self) -> None:
+        """Truncate all episodes and start new ones."""
+        nothing = np.zeros(self.args.num_envs, np.bool_)
+        self.replay.add({**self.seen, **dict.fromkeys(("action", "reward", "live", "terminated"), nothing)})
+        self._reset()

@@ -16,14 +16,15 @@ from .tuned import TUNED
 LEARNERS = {
     "ddpg": ("rlx.baselines.ddpg", "DDPG", "Args", gymnasium.spaces.Box),
     "dqn": ("rlx.baselines.dqn", "DQN", "Args", gymnasium.spaces.Discrete),
+    "ppo": ("rlx.baselines.ppo", "PPO", "Args", gymnasium.spaces.Discrete),
 }
 
 
 class Learner(Protocol):
     """A run of training, as `rlx compare` drives it. Its class takes ``(env_id, env_kwargs, args)``.
 
-    ``args`` has the fields ``steps`` and ``seed``. A run's future depends on what it was made of and nothing else, also
-    across `save` and `load`.
+    ``args`` has the fields ``steps`` and ``seed``. A run's future depends on what it was made of, on its `change_envs`,
+    and on nothing else, also across `save` and `load`.
     """
 
     @property
@@ -40,6 +41,9 @@ class Learner(Protocol):
 
     def learn(self, until: int, on_step: Callable[[int], None]) -> None:
         """Go on until so many steps have been taken; ``on_step`` is told the number now and then."""
+
+    def change_envs(self, env_kwargs: Mapping[str, Any]) -> None:
+        """Go on in environments with other arguments and the same spaces; episodes under way are cut off."""
 
     def save(self, path: str | Path) -> None:
         """Write a checkpoint, atomically."""

@@ -88,12 +88,6 @@ class Inputs:
             batch,
         )
 
-    def mask(self, observation: Any, info: Any) -> Any:
-        """Return ``info["action_mask"]`` or ``observation["action_mask"]``, or None if there is neither."""
-        if info and MASK in info:
-            return info[MASK]
-        return observation.get(MASK) if isinstance(observation, dict) else None
-
 
 def _entries(space: spaces.Space[Any], path: tuple[str | int, ...]) -> list[Entry]:
     if isinstance(space, spaces.Dict | spaces.Tuple):

@@ -1,4 +1,4 @@
-"""What a learner leaves behind: a deterministic network, in NumPy, stored without code."""
+"""What a learner leaves behind: a network that acts, stored without code."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium import spaces
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from .observations import Entry, Inputs
+from rlx.registry.experts import mask_of
+
+if TYPE_CHECKING:
+    from .networks import Features
 
 Array = NDArray[np.float32]
 Layers = Sequence[tuple[Array, Array]]  # weight (inputs, outputs) and bias (outputs,) of each layer, in order
@@ -103,7 +105,7 @@ class Support:
 class QPolicy:
     """Takes the action of a `Discrete` space that is worth most, among those the mask allows.
 
-    It needs no torch, and takes one observation or a batch of them. What its network looks like is told by
+    It takes one observation or a batch of them. What its network looks like is told by `rlx.baselines.networks` and
     `rlx.baselines.dqn.Network`.
     """
 
@@ -113,7 +115,7 @@ class QPolicy:
         self,
         parts: Mapping[str, Layers],
         activation: str,
-        inputs: Inputs,
+        features: Features,
         action_space: spaces.Discrete,
         support: Support,
     ) -> None:
@@ -122,13 +124,13 @@ class QPolicy:
         Args:
             parts: the layers of each part of the network.
             activation: of the hidden layers, ``"relu"`` or ``"tanh"``.
-            inputs: how it reads observations.
+            features: what reads the observations.
             action_space: what it chooses from.
             support: how it tells values.
         """
         self.parts = {name: [(np.asarray(w), np.asarray(b)) for w, b in layers] for name, layers in parts.items()}
         self.activation = activation
-        self.inputs = inputs
+        self.features = features
         self.action_space = action_space
         self.support = support
 
@@ -136,26 +138,14 @@ class QPolicy:
         """Do nothing: the action depends on the observation alone."""
 
     def act(self, observation: Any, info: dict[str, Any] | None = None) -> Any:
-        """Return the action, or a batch of them, for ``observation``; masks are those of `Inputs.mask`."""
+        """Return the action, or a batch of them, for ``observation``; masks are those of `allowed_by`."""
         values = self.values(observation)
-        mask = self.inputs.mask(observation, info)
-        if mask is not None:
-            values = np.where(legal(mask), values, -np.inf)
+        values = np.where(allowed_by(observation, info, values.shape), values, -np.inf)
         return self.action_space.start + values.argmax(axis=-1)
 
     def values(self, observation: Any) -> Array:
         """Return what each action is worth, shape (A,) or (N, A), whether it is allowed or not."""
-        numbers, pictures, batch = self.inputs.read(observation)
-        columns = [numbers]
-        place = 0
-        for k, shape in enumerate(self.inputs.pictures):
-            size = int(np.prod(shape))
-            x = pictures[:, place : place + size].reshape(-1, *shape).astype(np.float32)
-            place += size
-            for weight, bias in self.parts[f"picture{k}"]:
-                x = self._activate(_convolve(x, weight) + bias[:, None, None])
-            columns.append(x.reshape(len(x), -1))
-        x = np.concatenate(columns, axis=1)
+        x, batch = self.features.evaluate(observation)
         for weight, bias in self.parts["trunk"]:
             x = self._activate(x @ weight + bias)
         told = self._head("advantages", x)
@@ -171,13 +161,12 @@ class QPolicy:
     def save(self, path: str | Path) -> None:
         """Write the policy to ``path`` (an ``.npz``), atomically."""
         description = {
+            **_description(self.features, self.action_space),
             "activation": self.activation,
-            "inputs": [dataclasses.asdict(entry) for entry in self.inputs.entries],
-            "actions": [int(self.action_space.n), int(self.action_space.start)],
             "support": dataclasses.asdict(self.support),
             "layers": {name: len(layers) for name, layers in self.parts.items()},
         }
-        arrays: dict[str, NDArray[Any]] = {DISCRETE: np.array(json.dumps(description))}
+        arrays = {DISCRETE: np.array(json.dumps(description)), **_arrays(self.features)}
         for name, layers in self.parts.items():
             for k, (weight, bias) in enumerate(layers):
                 arrays |= {f"{name}.weight{k}": weight, f"{name}.bias{k}": bias}
@@ -191,13 +180,8 @@ class QPolicy:
             name: [(arrays[f"{name}.weight{k}"], arrays[f"{name}.bias{k}"]) for k in range(depth)]
             for name, depth in description["layers"].items()
         }
-        entries = [
-            Entry(**{**entry, "path": tuple(entry["path"]), "shape": tuple(entry["shape"])})
-            for entry in description["inputs"]
-        ]
-        n, start = description["actions"]
-        action_space, support = spaces.Discrete(n, start=start), Support(**description["support"])
-        return cls(parts, description["activation"], Inputs(entries), action_space, support)
+        features, action_space = _read(description, arrays)
+        return cls(parts, description["activation"], features, action_space, Support(**description["support"]))
 
     def _head(self, name: str, x: Array) -> Array:
         """Return what a stream of the network tells, shape (B, actions or 1, bins or 1)."""
@@ -210,6 +194,93 @@ class QPolicy:
         return np.asarray(np.maximum(x, 0.0) if self.activation == "relu" else np.tanh(x))
 
 
+class SoftmaxPolicy:
+    """Takes an action of a `Discrete` space by the probabilities that a network tells, among those the mask allows.
+
+    At the temperature 0, the likeliest. It takes one observation or a batch of them. What its network looks like is
+    told by `rlx.baselines.networks` and `rlx.baselines.ppo.Network`.
+    """
+
+    is_batched = True
+
+    def __init__(
+        self,
+        features: Features,
+        layers: Layers,
+        activation: str,
+        action_space: spaces.Discrete,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        """Take over trained weights.
+
+        Args:
+            features: what reads the observations.
+            layers: weight (inputs, outputs) and bias (outputs,) of each layer after that, in order.
+            activation: of the hidden ones of these, ``"relu"`` or ``"tanh"``.
+            action_space: what it chooses from.
+            temperature: by which the logarithms of the probabilities are divided before it draws; 0 draws nothing.
+            seed: of what it draws.
+        """
+        self.features = features
+        self.layers = [(np.asarray(w), np.asarray(b)) for w, b in layers]
+        self.activation = activation
+        self.action_space = action_space
+        self.temperature = temperature
+        self.random = np.random.default_rng(seed)
+
+    def reset(self) -> None:
+        """Do nothing: the action depends on the observation and on chance alone."""
+
+    def act(self, observation: Any, info: dict[str, Any] | None = None) -> Any:
+        """Return the action, or a batch of them, for ``observation``; masks are those of `allowed_by`."""
+        logits = self.logits(observation, info)
+        if self.temperature > 0:
+            # The largest of logits with Gumbel noise is distributed by the probabilities.
+            noise = self.random.gumbel(size=logits.shape).astype(np.float32)
+            logits = logits / self.temperature + noise
+        return self.action_space.start + logits.argmax(axis=-1)
+
+    def probabilities(self, observation: Any, info: dict[str, Any] | None = None) -> Array:
+        """Return the probability of each action, shape (A,) or (N, A), at the temperature 1."""
+        logits = self.logits(observation, info)
+        weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+
+    def save(self, path: str | Path) -> None:
+        """Write the policy to ``path`` (an ``.npz``), atomically."""
+        description = {
+            **_description(self.features, self.action_space),
+            "activation": self.activation,
+            "temperature": self.temperature,
+            "layers": len(self.layers),
+        }
+        arrays = {SOFTMAX: np.array(json.dumps(description)), **_arrays(self.features)}
+        for k, (weight, bias) in enumerate(self.layers):
+            arrays |= {f"weight{k}": weight, f"bias{k}": bias}
+        _write(path, arrays)
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> SoftmaxPolicy:
+        """Return the policy whose arrays `save` wrote."""
+        description = json.loads(str(arrays[SOFTMAX]))
+        features, action_space = _read(description, arrays)
+        layers = [(arrays[f"weight{k}"], arrays[f"bias{k}"]) for k in range(description["layers"])]
+        return cls(features, layers, description["activation"], action_space, description["temperature"])
+
+    def logits(self, observation: Any, info: dict[str, Any] | None) -> Array:
+        """Return logarithms of the probabilities, up to a constant; minus infinity where the mask forbids."""
+        x, batch = self.features.evaluate(observation)
+        *layers, (last_weight, last_bias) = self.layers
+        for weight, bias in layers:
+            x = x @ weight + bias
+            x = np.maximum(x, 0.0) if self.activation == "relu" else np.tanh(x)
+        logits = (x @ last_weight + last_bias).reshape(*batch, -1)
+        return np.where(allowed_by(observation, info, logits.shape), logits, np.float32(-np.inf))
+
+
+SOFTMAX = "softmax"  # the array that describes a `SoftmaxPolicy` in its file, as JSON
+FEATURES = "features."  # how the names of the arrays of features begin
 DISCRETE = "discrete"  # the array that describes a `QPolicy` in its file, as JSON
 
 
@@ -219,11 +290,33 @@ def legal(mask: Any) -> NDArray[np.bool_]:
     return np.asarray(allowed | ~allowed.any(axis=-1, keepdims=True))
 
 
-def _convolve(x: Array, weight: Array) -> Array:
-    """Convolve pictures (B, C, H, W) with ``weight`` (outputs, C, 5, 5): stride 4, a border of zeros 2 wide."""
-    padded = np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2)))
-    windows = sliding_window_view(padded, (5, 5), axis=(2, 3))[:, :, ::4, ::4]
-    return np.moveaxis(np.tensordot(windows, weight, axes=((1, 4, 5), (1, 2, 3))), 3, 1)
+def allowed_by(observation: Any, info: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return which actions are allowed, of ``shape`` (..., A): those of the mask in info or observation, else all."""
+    mask = mask_of(observation, info or {})
+    return np.ones(shape, np.bool_) if mask is None else legal(mask)
+
+
+def _description(features: Features, action_space: spaces.Discrete) -> dict[str, Any]:
+    """Return what tells a network's features and spaces, as JSON can hold it."""
+    return {
+        "architecture": dataclasses.asdict(features.architecture),
+        "observations": describe_space(features.space),
+        "actions": describe_space(action_space),
+    }
+
+
+def _arrays(features: Features) -> dict[str, NDArray[Any]]:
+    """Return the parameters of features, by the names under which they are stored."""
+    return {f"{FEATURES}{name}": tensor.numpy() for name, tensor in features.state_dict().items()}
+
+
+def _read(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> tuple[Features, Any]:
+    """Return the features and the action space that `_description` and `_arrays` told."""
+    from .networks import load_features  # needs torch, which an `MlpPolicy` does without
+
+    own = {name.removeprefix(FEATURES): arrays[name] for name in arrays if name.startswith(FEATURES)}
+    features = load_features(read_space(description["observations"]), description["architecture"], own)
+    return features, read_space(description["actions"])
 
 
 def _write(path: str | Path, arrays: dict[str, NDArray[Any]]) -> None:
@@ -233,7 +326,45 @@ def _write(path: str | Path, arrays: dict[str, NDArray[Any]]) -> None:
     os.replace(temporary, path)
 
 
-def load_policy(path: str | Path) -> MlpPolicy | QPolicy:
+def describe_space(space: spaces.Space[Any]) -> dict[str, Any]:
+    """Return ``space`` as JSON can hold it; `read_space` takes it back."""
+    match space:
+        case spaces.Dict():
+            return {"kind": "Dict", "spaces": {name: describe_space(part) for name, part in space.items()}}
+        case spaces.Tuple():
+            return {"kind": "Tuple", "spaces": [describe_space(part) for part in space]}
+        case spaces.Discrete():
+            return {"kind": "Discrete", "n": int(space.n), "start": int(space.start)}
+        case spaces.MultiDiscrete():
+            return {"kind": "MultiDiscrete", "nvec": space.nvec.tolist(), "start": space.start.tolist()}
+        case spaces.MultiBinary():
+            return {"kind": "MultiBinary", "n": space.shape}
+        case spaces.Box():
+            bounds = {
+                name: bound.flat[0].item() if bound.size and (bound == bound.flat[0]).all() else bound.tolist()
+                for name, bound in (("low", space.low), ("high", space.high))
+            }
+            return {"kind": "Box", **bounds, "shape": space.shape, "dtype": str(space.dtype)}
+    raise TypeError(f"A policy cannot be stored with the space {space}.")
+
+
+def read_space(description: Mapping[str, Any]) -> spaces.Space[Any]:
+    """Return the space that `describe_space` described."""
+    values = dict(description)
+    match values.pop("kind"):
+        case "Dict":
+            return spaces.Dict({name: read_space(part) for name, part in values["spaces"].items()})
+        case "Tuple":
+            return spaces.Tuple([read_space(part) for part in values["spaces"]])
+        case "Box":
+            dtype = np.dtype(values["dtype"])
+            low, high = (np.broadcast_to(np.array(values[name], dtype), values["shape"]) for name in ("low", "high"))
+            return spaces.Box(low, high, dtype=dtype.type)
+        case kind:
+            return getattr(spaces, kind)(**values)  # type: ignore[no-any-return]
+
+
+def load_policy(path: str | Path) -> MlpPolicy | QPolicy | SoftmaxPolicy:
     """Read a policy that its `save` wrote. Only arrays are read: no code can hide in the file.
 
     Args:
@@ -249,6 +380,8 @@ def load_policy(path: str | Path) -> MlpPolicy | QPolicy:
         raise FileNotFoundError(f"There is no policy at {file}. `rlx train` and `rlx compare` write policy.npz files.")
     try:
         with np.load(file, allow_pickle=False) as arrays:
+            if SOFTMAX in arrays:
+                return SoftmaxPolicy.of(arrays)
             if DISCRETE in arrays:
                 return QPolicy.of(arrays)
             depth = sum(name.startswith("weight") for name in arrays)

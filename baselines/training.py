@@ -37,14 +37,14 @@ COMMON_RULES: Rules = (
 
 
 def check_args(algo: str, args: Any, rules: Rules) -> None:
-    """Hold ``args`` against ``rules`` and `COMMON_RULES`.
+    """Hold ``args`` against ``rules`` and `COMMON_RULES`; rules for arguments that it lacks do not matter.
 
     Raises:
         ValueError: names the argument, its value and what is allowed.
     """
     for names, holds, allowed in (*rules, *COMMON_RULES):
         for name in names.split():
-            if not holds(getattr(args, name)):
+            if hasattr(args, name) and not holds(getattr(args, name)):
                 raise ValueError(f"{algo}: {name} = {getattr(args, name)!r}, but it must be {allowed}.")
 
 

@@ -32,7 +32,7 @@ from typing import Any, TypeVar
 from .plugins import Plugin, plugins, resolve
 
 GROUP = "rlx.families"
-_ID = re.compile(r"rlx/[A-Z][A-Za-z0-9]*-v\d+")
+_ID = re.compile(r"rlx/[A-Z][A-Za-z0-9]*(-[A-Z][A-Za-z0-9]*)*-v\d+")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _Row = TypeVar("_Row")
 
@@ -66,6 +66,8 @@ class Environment:
     """Policy name -> ``{"mean": ..., "source": ...}``."""
     peer: str | None = None
     """``module:factory`` of another library's environment of the same task, for ``rlx bench``."""
+    play: str | None = None
+    """``module:function`` by which a person plays, for ``rlx play``; its arguments are options, as Typer reads them."""
     family: str = ""
     extra: str = ""
 
@@ -77,7 +79,8 @@ class Environment:
         """
         if not isinstance(self.id, str) or not _ID.fullmatch(self.id):
             raise CatalogError(f"id {self.id!r}: an id reads rlx/CamelCase-vN, for instance 'rlx/ElectricMotor-v0'.")
-        targets = {"entry_point": self.entry_point, "vector_entry_point": self.vector_entry_point, "peer": self.peer}
+        names = ("entry_point", "vector_entry_point", "peer", "play")
+        targets = {name: getattr(self, name) for name in names}
         targets |= {f"experts[{name!r}]": target for name, target in self.experts.items()}
         for field, target in targets.items():
             required = field == "entry_point" or field.startswith("experts")

@@ -204,7 +204,10 @@ def bench(
 
 
 def _summary(target: str) -> str:
-    """Return the first line of a command's docstring, read from its source: importing it may cost seconds."""
+    """Return the first line of a command's docstring, read from its source: importing it may cost seconds.
+
+    Of several commands in one `typer.Typer` it is the module's.
+    """
     module, _, name = target.partition(":")
     try:
         spec = importlib.util.find_spec(module)
@@ -212,10 +215,9 @@ def _summary(target: str) -> str:
         spec = None
     if spec is None or spec.origin is None:
         return f"(missing: {module})"
-    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef) and node.name == name:
-            return (ast.get_docstring(node) or "").partition("\n")[0]
-    return ""
+    module_node = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    functions = (node for node in module_node.body if isinstance(node, ast.FunctionDef) and node.name == name)
+    return (ast.get_docstring(next(functions, module_node)) or "").partition("\n")[0]
 
 
 def _hook() -> str:

@@ -1,6 +1,7 @@
 """The documentation tells the truth: its code runs, its links lead somewhere, and every environment has a page."""
 
 import importlib.util
+import itertools
 import re
 import sys
 import tomllib
@@ -69,13 +70,14 @@ def test_commands_exist(page):
         if words[:1] == ["make"]:
             assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE), line
         if words[:1] == ["rlx"]:
-            answer = run(sys.executable, "-m", "rlx.registry.cli", words[1], "--help", COLUMNS="200", NO_COLOR="1")
+            command = itertools.takewhile(lambda word: not word.startswith("-"), words[1:])
+            answer = run(sys.executable, "-m", "rlx.registry.cli", *command, "--help", COLUMNS="200", NO_COLOR="1")
             for option in words[2:]:
                 assert not option.startswith("--") or option in answer.stdout, line
 
 
 def test_the_readme_lists_the_catalog():
-    listed = set(re.findall(r"`(rlx/\w+-v\d+)`", (ROOT / "README.md").read_text(encoding="utf-8")))
+    listed = set(re.findall(r"`(rlx/[\w-]+-v\d+)`", (ROOT / "README.md").read_text(encoding="utf-8")))
     assert listed == {row.id for row in environments().values() if row.entry_point.startswith("rlx.")}
 
 

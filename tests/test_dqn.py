@@ -37,7 +37,8 @@ MOTOR = "rlx/ElectricMotorPmsmCurrentFinite-v0"
 
 
 def weights(policy: QPolicy) -> list[np.ndarray]:
-    return [array for layers in policy.parts.values() for layer in layers for array in layer]
+    features = [parameter.numpy() for parameter in policy.features.state_dict().values()]
+    return features + [array for layers in policy.parts.values() for layer in layers for array in layer]
 
 
 def same(ours: list[np.ndarray], theirs: list[np.ndarray]) -> bool:
@@ -53,7 +54,7 @@ def transitions(learner: DQN) -> dict[tuple[int, int, int], tuple[float, ...]]:
     random = np.random.default_rng(0)
     for _ in range(40):
         batch = learner.replay.sample(1.0, random)
-        (state, _), (next_state, _) = batch.state, batch.next_state
+        state, next_state = batch.state["numbers"], batch.next_state["numbers"]
         envs = batch.places % learner.args.num_envs
         for env, s, r, d, s2 in zip(envs, state, batch.reward, batch.discount, next_state, strict=True):
             found[(int(env), int(s[0]), int(s[1]))] = (float(r), float(d), int(s2[0]), int(s2[1]))
@@ -196,7 +197,7 @@ def test_an_update_is_that_of_the_papers(bins: int):
         told = v + a - a.mean(1, keepdim=True)
         return told, (told.softmax(2) * centers).sum(2)
 
-    (s, _), (s2, _) = batch.state, batch.next_state
+    s, s2 = batch.state["numbers"], batch.next_state["numbers"]
     assert not batch.next_legal.all()
     with torch.no_grad():
         choice = q(online, s2)[1].where(batch.next_legal, -np.inf).argmax(1)
@@ -399,7 +400,7 @@ def test_train_and_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert isinstance(load_policy(tmp_path / "train"), QPolicy)
     rlx("compare", "--seeds", "1", "--set", "dqn.hidden_sizes=[8]")
     results = load_results(tmp_path / "compare")
-    assert set(results.runs) == {"dqn", "random"}
+    assert set(results.runs) == {"dqn", "ppo", "random"}
     assert results.returns("dqn").shape == (1, 4)
 
 
@@ -418,7 +419,7 @@ def test_policy_is_the_network_and_survives_the_disk(env_id: str, more: dict[str
     assert isinstance(policy, QPolicy)
     seen = {name: torch.from_numpy(learner.seen[name]) for name in ("numbers", "pictures")}
     with torch.no_grad():
-        wanted = learner.network.values(learner.network.tell(**seen)).numpy()
+        wanted = learner.network.values(learner.network.tell(seen)).numpy()
     observations, info = learner.envs.reset(seed=0)
     values, actions = policy.values(observations), policy.act(observations, info)
     assert values.shape == (2, learner.actions)
@@ -511,13 +512,14 @@ def test_batches_are_as_told():
         learner._act()
     batch = learner.replay.sample(1.0, np.random.default_rng(0))
     assert isinstance(batch, Batch)
-    assert [tuple(x.shape) for x in batch.state] == [(16, 4 + 7), (16, 80)]
+    assert [tuple(x.shape) for x in batch.state.values()] == [(16, 4 + 7), (16, 80)]
     assert (tuple(batch.action.shape), tuple(batch.next_legal.shape)) == ((16, 1), (16, 4))
     assert {tuple(x.shape) for x in (batch.weight, batch.reward, batch.discount)} == {(16,)}
 
 
 @pytest.mark.parametrize(
-    ("env_id", "names"), [("CartPole-v1", ["dqn"]), ("Pendulum-v1", ["ddpg"]), ("choices:Toy/Pick-v0", ["dqn"])]
+    ("env_id", "names"),
+    [("CartPole-v1", ["dqn", "ppo"]), ("Pendulum-v1", ["ddpg"]), ("choices:Toy/Pick-v0", ["dqn", "ppo"])],
 )
 def test_learners_that_suit(env_id: str, names: list[str]):
     assert learners_for(env_id, {}) == names

@@ -94,9 +94,11 @@ def bound(kernel: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
     """Return ``kernel`` compiled for the types of ``arguments``, callable without looking them up again.
 
     Numba's dispatcher takes longer than a step of a small kernel. The result must be called with arguments of exactly
-    these types; that is for callers who own all of them.
+    these types; that is for callers who own all of them. What is no kernel is returned as it is.
     """
+    if not hasattr(kernel, "compile"):
+        return kernel
     signature = tuple(map(numba.typeof, arguments))
-    kernel.compile(signature)  # type: ignore[attr-defined]
+    kernel.compile(signature)
     entry: Callable[..., Any] = kernel.get_overload(signature)  # type: ignore[attr-defined]
     return entry

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import numbers
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
@@ -49,8 +50,9 @@ def quantity(
 class Parameters:
     """Base of every parameter class: refuses values outside the declared ranges.
 
-    A subclass is a frozen dataclass whose fields are made by `quantity`, are `Parameters` themselves, or are plain
-    values. It may add checks that span fields in its own ``__post_init__`` (call ``super().__post_init__()`` first).
+    A subclass is a frozen dataclass whose fields are made by `quantity`, are `Parameters` themselves, tuples of
+    `Parameters` that have a field ``name`` of their own, or plain values. It may add checks that span fields in its own
+    ``__post_init__`` (call ``super().__post_init__()`` first).
 
     Raises:
         ValueError: a number is out of range or not finite; names field, value, unit and range.
@@ -78,26 +80,36 @@ class Parameters:
     def _quantities(self, prefix: str = "") -> Iterator[tuple[str, float, Mapping[str, Any]]]:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, Parameters):
-                yield from value._quantities(f"{prefix}{field.name}.")
-            elif "unit" in field.metadata:
+            if "unit" in field.metadata:
                 yield prefix + field.name, value, field.metadata
+            for name, part in _parts(field.name, value):
+                yield from part._quantities(f"{prefix}{name}.")
 
-    def context(self) -> dict[str, float]:
-        """Return the values an episode may change, by dotted name, e.g. ``{"motor.r_a": 0.016}``."""
+    @functools.cached_property
+    def _context(self) -> Mapping[str, float]:
         return {name: float(value) for name, value, meta in self._quantities() if meta["varies"]}
 
-    def context_space(self) -> spaces.Dict:
-        """Return the space of contexts: per dotted name a float64 `Box` of shape () with finite bounds."""
-        boxes: dict[str, spaces.Space[Any]] = {}
+    def context(self) -> dict[str, float]:
+        """Return the values an episode may change, by dotted name, e.g. ``{"motor.r_a": 0.016}``.
+
+        A member of a tuple goes by its name: ``{"wheels.front.radius": 0.3}``.
+        """
+        return dict(self._context)
+
+    @functools.cached_property
+    def _bounds(self) -> Mapping[str, tuple[float, float]]:
+        bounds = {}
         for name, value, meta in self._quantities():
             if meta["varies"]:
                 ends = [value * factor for factor in meta["spread"]]
                 if value == 0.0:
                     ends = [meta["low"], meta["high"] if meta["from_zero"] is None else meta["from_zero"]]
-                low, high = max(min(ends), meta["low"]), min(max(ends), meta["high"])
-                boxes[name] = spaces.Box(low, high, (), np.float64)
-        return spaces.Dict(boxes)
+                bounds[name] = max(min(ends), meta["low"]), min(max(ends), meta["high"])
+        return bounds
+
+    def context_space(self) -> spaces.Dict:
+        """Return the space of contexts: per dotted name a float64 `Box` of shape () with finite bounds."""
+        return spaces.Dict({name: spaces.Box(low, high, (), np.float64) for name, (low, high) in self._bounds.items()})
 
     def with_context(self: P, context: Mapping[str, Any]) -> P:
         """Return a copy in which ``context`` replaces the named values; the others stay.
@@ -110,19 +122,18 @@ class Parameters:
         """
         if not context:
             return self
-        space = self.context_space()
+        bounds = self._bounds
         values = {}
         for name, value in context.items():
-            if name not in space.spaces:
-                close = difflib.get_close_matches(str(name), space.spaces, n=1)
+            if name not in bounds:
+                close = difflib.get_close_matches(str(name), bounds, n=1)
                 hint = f" Did you mean {close[0]!r}?" if close else ""
-                raise ValueError(f"Unknown context name {name!r}.{hint} Allowed: {', '.join(space.spaces)}.")
+                raise ValueError(f"Unknown context name {name!r}.{hint} Allowed: {', '.join(sorted(bounds))}.")
             values[name] = _number(name, value)
-            box = space[name]
-            assert isinstance(box, spaces.Box)
-            if not box.low <= values[name] <= box.high:
+            low, high = bounds[name]
+            if not low <= values[name] <= high:
                 raise ValueError(
-                    f"The context value {name} = {values[name]!r} is outside [{box.low:g}, {box.high:g}]. A wider "
+                    f"The context value {name} = {values[name]!r} is outside [{low:g}, {high:g}]. A wider "
                     "change is another environment: pass it to gymnasium.make."
                 )
         return self._replaced(values)
@@ -131,15 +142,23 @@ class Parameters:
         changes: dict[str, Any] = {}
         for field in dataclasses.fields(self):
             name, value = prefix + field.name, getattr(self, field.name)
-            if isinstance(value, Parameters):
-                changed = value._replaced(values, f"{name}.")
-                if changed is not value:
-                    changes[field.name] = changed
+            changed = {part: old._replaced(values, f"{prefix}{part}.") for part, old in _parts(field.name, value)}
+            if any(new is not old for new, (_, old) in zip(changed.values(), _parts(field.name, value), strict=True)):
+                changes[field.name] = tuple(changed.values()) if isinstance(value, tuple) else changed[field.name]
             elif name in values:
                 # A whole number stays one: pole pairs index nothing, but they print as 3, not 3.0.
                 number = values[name]
                 changes[field.name] = int(number) if isinstance(value, int) and number == int(number) else number
         return dataclasses.replace(self, **changes) if changes else self
+
+
+def _parts(name: str, value: Any) -> tuple[tuple[str, Parameters], ...]:
+    """Return the `Parameters` in a field and what they are called there; none for other fields."""
+    if isinstance(value, Parameters):
+        return ((name, value),)
+    if isinstance(value, tuple) and all(isinstance(part, Parameters) for part in value):
+        return tuple((f"{name}.{part.name}", part) for part in value)
+    return ()
 
 
 def _number(name: str, value: Any) -> float:

@@ -1,0 +1,399 @@
+"""PPO: what it computes, that it learns, that it keeps to masks, and that a run is a function of its arguments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import choices  # noqa: F401  # registers its environments
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from rlx.baselines.arguments import describe, fill
+from rlx.baselines.evaluation import evaluate
+from rlx.baselines.networks import Architecture, make_features
+from rlx.baselines.policy import SoftmaxPolicy, load_policy
+from rlx.baselines.ppo import PPO, Args, Network, advantages
+from rlx.registry.cli import app
+
+SMALL = {"hidden_sizes": (16,), "channels": (4, 4), "batch_size": 16, "num_envs": 2, "rollout_steps": 20}
+MOTOR = "rlx/ElectricMotorPmsmCurrentFinite-v0"
+
+
+def parameters_of(learner: PPO) -> list[np.ndarray]:
+    return [parameter.detach().numpy() for parameter in learner.network.parameters]
+
+
+def same(ours: list[np.ndarray], theirs: list[np.ndarray]) -> bool:
+    return len(ours) == len(theirs) and all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+def batches_of(learner: PPO, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, torch.Tensor]]:
+    """The batches that the learner will take gradients of."""
+    batches: list[dict[str, torch.Tensor]] = []
+    update = learner._update
+
+    def spy(batch: Any) -> Any:
+        batches.append(dict(batch))
+        return update(batch)
+
+    monkeypatch.setattr(learner, "_update", spy)
+    return batches
+
+
+# What it computes
+
+
+@pytest.mark.parametrize(("gamma", "gae_lambda"), [(0.9, 0.8), (1.0, 1.0), (0.9, 0.0), (0.0, 0.5)])
+def test_advantages_are_sums_of_errors(gamma: float, gae_lambda: float):
+    """Written out from the definition: a discounted sum of one-step errors, up to the end of the episode."""
+    random = np.random.default_rng(0)
+    t, n = 12, 5
+    reward, value = random.normal(size=(t, n)), random.normal(size=(t + 1, n))
+    live = random.random((t, n)) < 0.8  # where it is not, the episode before it ended
+    terminated = np.zeros((t, n), bool)
+    terminated[:-1] = live[:-1] & ~live[1:] & (random.random((t - 1, n)) < 0.5)
+    found = advantages(reward, value, live, terminated, gamma, gae_lambda)
+    for i in range(n):
+        for start in np.flatnonzero(live[:, i]):
+            wanted = 0.0
+            for k in range(start, t):
+                if not live[k, i]:
+                    break
+                next_value = 0.0 if terminated[k, i] else value[k + 1, i]
+                error = reward[k, i] + gamma * next_value - value[k, i]
+                wanted += (gamma * gae_lambda) ** (k - start) * error
+            assert found[start, i] == pytest.approx(wanted)
+
+
+def test_returns_look_beyond_a_truncation_and_not_beyond_a_termination(monkeypatch: pytest.MonkeyPatch):
+    """In Ticks, even episodes terminate after 3 steps and odd ones are truncated after 5; the time is the reward."""
+    args = Args(num_envs=2, rollout_steps=25, gamma=0.5, gae_lambda=1.0, epochs=1, batch_size=1000, hidden_sizes=(4,))
+    learner = PPO("Toy/Ticks-v0", None, args)
+    with torch.no_grad():  # V(episode, time) = 100 + 10 time at first
+        weight, bias, last, last_bias = learner.network.critic
+        weight.copy_(torch.tensor([[0.0] * 4, [1e-3, 0.0, 0.0, 0.0]]))
+        bias.zero_()
+        last.copy_(torch.tensor([[1e4], [0.0], [0.0], [0.0]]))
+        last_bias.fill_(100.0)
+    batches = batches_of(learner, monkeypatch)
+    learner.learn(50)
+    (batch,) = batches
+    # 25 rows: episodes of 3, 5, 3, 5 and 3 steps, a reset after each, and the first step of one more.
+    assert len(batch["return"]) == 2 * (3 + 5 + 3 + 5 + 3 + 1)
+    for (episode, time), told in zip(batch["numbers"].tolist(), batch["return"].tolist(), strict=True):
+        end = {0: 3, 1: 5}[episode % 2] if episode < 5 else 1
+        wanted = sum(0.5 ** (t - time) * (t + 1) for t in range(int(time), end))
+        if episode % 2:
+            wanted += 0.5 ** (end - time) * (100 + 10 * end)
+        assert told == pytest.approx(wanted, rel=1e-3), (episode, time)
+    torch.testing.assert_close(batch["advantage"].mean(), torch.tensor(0.0), atol=1e-5, rtol=0)
+    assert batch["advantage"].std(correction=0).item() == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("value_clip", [0.0, 0.05])
+def test_an_update_is_that_of_the_paper(value_clip: float):
+    args = Args(**SMALL, value_clip=value_clip, clip=0.1, entropy_weight=0.03, value_weight=0.7, rate=0.01,
+                gradient_bound=0.3)  # fmt: skip
+    learner = PPO("Toy/Walk-v0", None, args)
+    generator = torch.Generator().manual_seed(0)
+    states = torch.randint(1, 4, (40,), generator=generator)
+    allowed = torch.ones(40, 2, dtype=torch.bool)
+    allowed[states == 1, 0] = False
+    batch = {
+        "numbers": torch.nn.functional.one_hot(states, 5).float(),
+        "pictures": torch.zeros(40, 0),
+        "legal": allowed,
+        "action": torch.where(states == 1, 1, torch.randint(2, (40,), generator=generator)),
+        "log_probability": -0.7 + 0.3 * torch.randn(40, generator=generator),
+        "value": torch.randn(40, generator=generator) * 0.1,
+        "return": torch.randn(40, generator=generator),
+        "advantage": torch.randn(40, generator=generator),
+    }
+    network = learner.network
+    policy_before = [parameter.detach().clone().requires_grad_() for parameter in network.policy]
+    critic_before = [parameter.detach().clone().requires_grad_() for parameter in network.critic]
+
+    def mlp(p: list[torch.Tensor]) -> torch.Tensor:
+        return torch.tanh(batch["numbers"] @ p[0] + p[1]) @ p[2] + p[3]
+
+    logits = mlp(policy_before)
+    chosen = torch.distributions.Categorical(logits=torch.where(allowed, logits, torch.tensor(-1e9)))
+    ratio = torch.exp(chosen.log_prob(batch["action"]) - batch["log_probability"])
+    surrogate = torch.min(ratio * batch["advantage"], torch.clip(ratio, 0.9, 1.1) * batch["advantage"]).mean()
+    value = mlp(critic_before)[:, 0]
+    value_loss = (value - batch["return"]) ** 2
+    if value_clip:
+        clipped = batch["value"] + torch.clip(value - batch["value"], -0.05, 0.05)
+        value_loss = torch.max(value_loss, (clipped - batch["return"]) ** 2)
+    loss = -surrogate + 0.7 * value_loss.mean() - 0.03 * chosen.entropy().mean()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_([*policy_before, *critic_before], 0.3)
+    torch.optim.Adam([*policy_before, *critic_before], 0.01, eps=1e-5).step()
+
+    policy_loss, value_loss_told, entropy, kl, clipped_share = learner._update(batch)
+    assert (policy_loss, value_loss_told) == pytest.approx((-surrogate.item(), value_loss.mean().item()), rel=1e-4)
+    assert entropy == pytest.approx(chosen.entropy().mean().item(), rel=1e-4)
+    assert kl == pytest.approx((ratio - 1 - ratio.log()).mean().item(), rel=1e-3)
+    assert clipped_share == pytest.approx(((ratio < 0.9) | (ratio > 1.1)).float().mean().item())
+    for ours, theirs in zip([*network.policy, *network.critic], [*policy_before, *critic_before], strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5)
+
+
+def test_resets_are_not_learned_from(monkeypatch: pytest.MonkeyPatch):
+    learner = PPO("Toy/Ticks-v0", None, Args(**SMALL, epochs=1))
+    batches = batches_of(learner, monkeypatch)
+    learner.learn(40)
+    assert {tuple(row) for batch in batches for row in batch["numbers"].tolist()} == {
+        (episode, time) for episode in range(4) for time in range(3 if episode % 2 == 0 else 5)
+    }
+
+
+def test_actions_are_drawn_by_the_probabilities_among_those_allowed(monkeypatch: pytest.MonkeyPatch):
+    learner = PPO("Toy/Walk-v0", None, Args(num_envs=3000, rollout_steps=1, hidden_sizes=(4,)))
+    with torch.no_grad():
+        learner.network.policy[-1].copy_(torch.tensor([0.0, np.log(3.0)]))
+        learner.network.policy[-2].zero_()
+    learner.seen["legal"] = np.tile([[True, True], [True, False], [False, True]], (1000, 1))
+    taken: list[np.ndarray] = []
+    monkeypatch.setattr(learner.envs, "step", lambda action: taken.append(action) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        learner._act()
+    actions = taken[0].reshape(1000, 3)
+    assert actions[:, 0].mean() == pytest.approx(0.75, abs=0.05)
+    assert (actions[:, 1] == 0).all() and (actions[:, 2] == 1).all()
+
+
+def test_a_large_step_ends_the_update():
+    learner, patient = (
+        PPO("Toy/Walk-v0", None, Args(**SMALL, epochs=10, rate=0.05, kl_bound=bound)) for bound in (1e-4, 0.0)
+    )
+    learner.learn(40)
+    patient.learn(40)
+    assert learner.updates < patient.updates
+    assert learner.updates % (patient.updates // 10) == 0
+
+
+def test_the_rate_falls():
+    learner = PPO("Toy/Walk-v0", None, Args(**SMALL, steps=400, rate=0.1, final_rate=0.5))
+    learner.learn(200)
+    assert learner.optimizer.param_groups[0]["lr"] == pytest.approx(0.075)
+
+
+# That it learns
+
+
+@pytest.mark.parametrize("more", [{}, {"value_clip": 0.2, "kl_bound": 0.05}], ids=["plain", "everything"])
+def test_learns_the_best_way(more: dict[str, Any]):
+    args = Args(
+        steps=4_000, num_envs=8, rollout_steps=16, batch_size=32, rate=3e-3, hidden_sizes=(16,), gamma=0.9, **more
+    )
+    learner = PPO("Toy/Walk-v0", None, args)
+    learner.learn(args.steps)
+    episodes = evaluate(lambda env: learner.policy, "Toy/Walk-v0", {}, 5)
+    assert (episodes.returns, episodes.lengths) == ([1.0] * 5, [2] * 5)
+    assert learner.policy.probabilities(np.array([2]))[0, 1] > 0.9
+    assert learner.policy.probabilities(1, {"action_mask": np.array([0, 1])}).tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("told", ["observation", "info"])
+def test_learns_from_pictures_under_a_mask(told: str):
+    """The environment fails at the first action that is not allowed."""
+    args = Args(steps=8_000, num_envs=8, rollout_steps=32, batch_size=64, rate=3e-3, hidden_sizes=(32,),
+                channels=(8, 8), gamma=0.5)  # fmt: skip
+    kwargs = {"told": told}
+    learner = PPO("Toy/Pick-v0", kwargs, args)
+    learner.learn(args.steps)
+    assert np.mean(evaluate(lambda env: learner.policy, "Toy/Pick-v0", kwargs, 50).returns) > 5.5  # by chance: 3
+
+
+@pytest.mark.slow
+def test_learns_cart_pole():
+    args = Args(steps=100_000, num_envs=8, rollout_steps=128, batch_size=128, rate=1e-3)
+    learner = PPO("CartPole-v1", None, args)
+    learner.learn(args.steps)
+    assert np.mean(evaluate(lambda env: learner.policy, "CartPole-v1", {}, 50).returns) >= 475
+
+
+# That a run is a function of its arguments
+
+
+def test_no_global_random_state():
+    torch.manual_seed(1)
+    state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    learner = PPO("Toy/Pick-v0", None, Args(**SMALL, steps=200))
+    learner.learn(200)
+    assert learner.updates > 0
+    assert torch.equal(state, torch.get_rng_state())
+    assert np.array_equal(numpy_state, np.random.get_state()[1])  # noqa: NPY002
+
+
+def test_seeds_differ():
+    learners = [PPO("Toy/Pick-v0", None, Args(**SMALL, seed=seed)) for seed in (0, 1)]
+    assert not same(parameters_of(learners[0]), parameters_of(learners[1]))
+    assert not np.array_equal(learners[0].seen["numbers"], learners[1].seen["numbers"])
+
+
+@pytest.mark.parametrize("step", [150, 198], ids=["amid a rollout", "before its last row"])
+@pytest.mark.parametrize("env_id", ["Toy/Pick-v0", MOTOR])
+def test_a_checkpoint_has_the_same_future(env_id: str, step: int, tmp_path: Path):
+    """With and without ``save_state``."""
+    args = Args(**SMALL, steps=600)
+    horizon = {"max_episode_steps": 15} if env_id == MOTOR else {}
+    whole = PPO(env_id, horizon, args)
+    whole.learn(step)
+    whole.save(tmp_path / "checkpoint")
+    whole.learn(400)
+    resumed = PPO(env_id, horizon, args)
+    resumed.load(tmp_path / "checkpoint")
+    assert resumed.step == step
+    resumed.learn(400)
+    assert whole.updates == resumed.updates > 0
+    assert whole.metrics == resumed.metrics
+    assert same(parameters_of(whole), parameters_of(resumed))
+    assert same(list(whole.seen.values()), list(resumed.seen.values()))
+    count = whole.rollout.count
+    assert count == resumed.rollout.count
+    ours, theirs = ([column[:count] for column in run.rollout.columns.values()] for run in (whole, resumed))
+    assert same(ours, theirs)
+
+
+def test_new_episodes_at_a_checkpoint_mix_with_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    args = Args(num_envs=1, rollout_steps=12, gamma=0.5, gae_lambda=1.0, epochs=1, batch_size=100, hidden_sizes=(4,))
+    learner = PPO("Toy/Ticks-v0", None, args)
+    with torch.no_grad():  # V = 100
+        learner.network.critic[-2].zero_()
+        learner.network.critic[-1].fill_(100.0)
+    batches = batches_of(learner, monkeypatch)
+    learner.learn(6)  # an episode of 3 steps, a reset, and 2 steps of the next
+    learner.save(tmp_path / "checkpoint")
+    learner.learn(12)
+    (batch,) = batches
+    found = {tuple(row): told for row, told in zip(batch["numbers"].tolist(), batch["return"].tolist(), strict=True)}
+    assert found == pytest.approx({
+        (0, 0): 1 + 1 + 0.75, (0, 1): 2 + 1.5, (0, 2): 3,
+        (1, 0): 1 + 1 + 25, (1, 1): 2 + 50,
+        (2, 0): 1 + 1 + 0.75, (2, 1): 2 + 1.5, (2, 2): 3,
+        (3, 0): 1 + 50,
+    })  # fmt: skip
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path):
+    PPO("Toy/Walk-v0", None, Args(**SMALL)).save(tmp_path / "checkpoint")
+    with pytest.raises(ValueError, match="gamma = 0.99, not 0.5"):
+        PPO("Toy/Walk-v0", None, Args(**SMALL, gamma=0.5)).load(tmp_path / "checkpoint")
+
+
+def test_train(tmp_path: Path):
+    """By the command, in a process of its own."""
+    arguments = ["train", "rlx/MallocGame-v0", "--algo", "ppo", "--out", str(tmp_path), "--steps", "400",
+                 "--evaluations", "2", "--eval-episodes", "2", "--env-kwargs", '{"program": "mlp6_infer"}',
+                 "--set", "rollout_steps=8", "--set", "num_envs=4", "--set", "hidden_sizes=[8]"]  # fmt: skip
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, (result.output, result.exception)
+    policy = load_policy(tmp_path)
+    assert isinstance(policy, SoftmaxPolicy)
+    env = gymnasium.make("rlx/MallocGame-v0", program="mlp6_infer")
+    observation, info = env.reset(seed=0)
+    assert policy.probabilities(observation, info)[info["action_mask"] == 0].sum() == 0
+
+
+# Policies and arguments
+
+
+@pytest.mark.parametrize("more", [{}, {"activation": "relu", "temperature": 0.5}])
+@pytest.mark.parametrize("env_id", ["Toy/Pick-v0", "Acrobot-v1", "Blackjack-v1"])
+def test_policy_is_the_network_and_survives_the_disk(env_id: str, more: dict[str, Any], tmp_path: Path):
+    learner = PPO(env_id, None, Args(**SMALL, **more))
+    with torch.no_grad():
+        for parameter in learner.network.parameters:
+            parameter.mul_(10.0)
+    learner.policy.save(tmp_path / "policy.npz")
+    policy = load_policy(tmp_path)
+    assert isinstance(policy, SoftmaxPolicy)
+    wanted = np.exp(learner._tell(learner.seen)[0])
+    observations, info = learner.envs.reset(seed=0)
+    told, actions = policy.probabilities(observations, info), policy.act(observations, info)
+    np.testing.assert_allclose(told, wanted, rtol=1e-3, atol=1e-5)
+    assert learner.envs.action_space.contains(actions)
+    env = gymnasium.make(env_id)
+    observation, info = env.reset(seed=0)
+    np.testing.assert_allclose(policy.probabilities(observation, info), wanted[0], rtol=1e-3, atol=1e-5)
+    action = policy.act(observation, info)
+    assert action in env.action_space
+    if not policy.temperature:
+        assert action == env.action_space.start + wanted[0].argmax()  # type: ignore[attr-defined]
+
+
+def test_a_policy_does_not_change_when_learning_goes_on():
+    learner = PPO("Toy/Pick-v0", None, Args(**SMALL, rate=0.01))
+    observations, info = learner.envs.reset(seed=0)
+    policy = learner.policy
+    before = policy.probabilities(observations, info)
+    learner.learn(200)
+    assert np.array_equal(policy.probabilities(observations, info), before)
+    assert not np.allclose(learner.policy.probabilities(observations, info), before)
+
+
+@pytest.mark.parametrize(("temperature", "share"), [(0.0, 1.0), (0.5, 0.9), (1.0, 0.75), (1000.0, 0.5)])
+def test_temperature(temperature: float, share: float):
+    learner = PPO("Toy/Ticks-v0", None, Args(hidden_sizes=(4,), temperature=temperature))
+    with torch.no_grad():
+        learner.network.policy[-1].copy_(torch.tensor([np.log(3.0), 0.0]))
+        learner.network.policy[-2].zero_()
+    observations = np.zeros((4000, 2), np.float32)
+    actions = learner.policy.act(observations)
+    assert (actions == 0).mean() == pytest.approx(share, abs=0.03)
+    assert np.array_equal(actions, learner.policy.act(observations))
+    mask = np.tile([0, 1], (4000, 1))
+    assert (learner.policy.act(observations, {"action_mask": mask}) == 1).all()
+    nothing = learner.policy.act(observations, {"action_mask": np.zeros((4000, 2))})  # stands for none
+    assert np.array_equal(nothing, actions)
+
+
+def test_policy_files_that_are_none(tmp_path: Path):
+    np.savez(tmp_path / "half.npz", softmax=np.array('{"layers": 1}'))
+    with pytest.raises(ValueError, match="is not a policy written by rlx"):
+        load_policy(tmp_path / "half.npz")
+
+
+def test_probabilities_start_nearly_equal():
+    env = gymnasium.make("Toy/Pick-v0")
+    generator = torch.Generator().manual_seed(0)
+    features = make_features(env.observation_space, Architecture(), generator)
+    network = Network(features, 17, Args(), generator)
+    read, _ = features.read(env.reset(seed=0)[0])
+    allowed = torch.arange(17)[None] < 10
+    told, _ = network.tell({name: torch.from_numpy(values) for name, values in read.items()}, allowed)
+    np.testing.assert_allclose(told.detach().exp(), np.where(allowed, 0.1, 0.0), atol=0.01)
+
+
+@pytest.mark.parametrize("env_id", ["Pendulum-v1", "Toy/Reach-v0"])
+def test_actions_that_it_cannot_choose(env_id: str):
+    with pytest.raises(TypeError, match="Discrete actions"):
+        PPO(env_id)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"gama": 0.9}, "Did you mean 'gamma'"),
+        ({"gamma": 1.5}, "ppo: gamma = 1.5, but it must be between 0 and 1"),
+        ({"network": "lstm"}, "network = 'lstm', but it must be mlp or onehot or categorical or dense or transformer"),
+        ({"rollout_steps": 0}, "rollout_steps = 0, but it must be at least 1"),
+        ({"width": 0.0}, "width = 0.0, but it must be more than 0"),
+        ({"batch_size": 0}, "batch_size = 0, but it must be at least 1"),
+        ({"temperature": -1.0}, "temperature = -1.0, but it must be at least 0"),
+        ({"final_rate": 1.5}, "final_rate = 1.5, but it must be between 0 and 1"),
+    ],
+)
+def test_bad_arguments(values: dict[str, object], message: str):
+    with pytest.raises(ValueError, match=message):
+        fill(Args, values)
+
+
+def test_every_argument_is_explained():
+    assert all(meaning.endswith(".") for _, _, meaning in describe(Args))
