@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from rlx.baselines.arguments import describe, fill
 from rlx.baselines.evaluation import evaluate
+from rlx.baselines.learners import fill_args
 from rlx.baselines.networks import Architecture, make_features
 from rlx.baselines.policy import SoftmaxPolicy, load_policy
 from rlx.baselines.ppo import PPO, Args, Network, advantages
@@ -208,6 +209,16 @@ def test_learns_from_pictures_under_a_mask(told: str):
     learner = PPO("Toy/Pick-v0", kwargs, args)
     learner.learn(args.steps)
     assert np.mean(evaluate(lambda env: learner.policy, "Toy/Pick-v0", kwargs, 50).returns) > 5.5  # by chance: 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("env_id", "wins"), [("rlx/RoguelikeNPC-Paper-v0", 0.9), ("rlx/RoguelikeNPC-v0", 0.7)])
+def test_learns_to_win_duels(env_id: str, wins: float):
+    """With the tuned arguments: 300 000 steps against the random target, 1 200 000 against the chaser."""
+    learner = PPO(env_id, args=fill_args("ppo", env_id, {}))
+    learner.learn(learner.args.steps)
+    ends = evaluate(lambda _: learner.policy, env_id, {}, 2000).ends
+    assert ends.count("success") / len(ends) >= wins
 
 
 @pytest.mark.slow

@@ -475,3 +475,11 @@ def test_bench(tmp_path):
     assert [one["retention"]["value"] for one in told["designs"]] == [1.0] * 4 and told["oracle"] == "chaser"
     picture = ElementTree.fromstring((out / "heat_map.svg").read_text())
     assert len(picture.findall(".//{*}rect/{*}title")) == 6
+
+
+def test_an_environment_takes_a_patched_design():
+    env = gymnasium.make("rlx/RoguelikeNPC-v0", design="base+item_ranks:strong")
+    changed = design_id(load_changed("base+item_ranks:strong"))
+    assert env.reset(seed=0)[1]["design_id"] == changed != design_id(load("base"))
+    with pytest.raises(ValueError, match="'item_rank' is unknown. Allowed: melee_up"):
+        gymnasium.make("rlx/RoguelikeNPC-v0", design="base+item_rank:strong")

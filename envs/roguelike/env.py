@@ -16,10 +16,11 @@ from ..core.problem import copier
 from . import kernels as k
 from . import records
 from .answers import Answering, Opponent, enlist
-from .design import design_id, load
+from .design import design_id
 from .packing import Seat, pack
 from .params import Design
 from .render import Picture
+from .suite.patches import load_changed
 
 
 class RoguelikeEnv(KernelEnv):
@@ -87,7 +88,8 @@ class RoguelikeEnv(KernelEnv):
       that of the one who decided.
     - ``phase``: of the curriculum, from 1; None: the last one.
     - ``obs``: see above.
-    - ``design``: ``"base"``, ``"paper"`` or another of `design.shipped`, the path of a TOML file, or a `Design`.
+    - ``design``: ``"base"``, ``"paper"`` or another of `design.shipped`, the path of a TOML file, or a `Design`; with
+      ``"+"`` a patch of the suite and its strength, ``"base+melee_ranks:strong"``.
     - ``render_mode``: None, ``"rgb_array"`` or ``"human"``.
     - ``npcs``: 1 to 3 of the class fight the opponent, one decision after the other in turn, as the agent decides for
       each. The reward is that of the one who decided.
@@ -128,7 +130,7 @@ class RoguelikeEnv(KernelEnv):
             ValueError: an unknown class, opponent, phase or observation, another number of npcs, or a design that
                 cannot be used.
         """
-        self.design = load(design)
+        self.design = load_changed(design)
         self.design_id = design_id(self.design)
         self.design.actor(npc_class)
         if not 1 <= npcs < records.ACTORS:

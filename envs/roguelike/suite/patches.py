@@ -73,12 +73,14 @@ def patches(file: str | os.PathLike[str] | None = None) -> tuple[Patch, ...]:
         raise ValueError(f"{file} is no TOML: {error}.") from None
 
 
-def load_changed(design: str) -> Design:
+def load_changed(design: str | os.PathLike[str] | Design) -> Design:
     """Return a design, as `design.load`, or with a shipped patch, as ``"base+melee_ranks:strong"``.
 
     Raises:
         ValueError: there is no such design, patch or strength, or the design cannot be used.
     """
+    if not isinstance(design, str):
+        return load(design)
     base, plus, change = design.rpartition("+")
     if not plus or Path(design).exists():
         return load(design)
