@@ -19,6 +19,7 @@ from .jit import bound
 from .parameters import Parameters
 from .problem import REWARD, SUCCESS, TERMINATED, Observations, Problem, copier, info_reader
 from .random import new_stream
+from .simulation import NO_SEED, handed_out
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -71,7 +72,8 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         self._mask = np.zeros((1, problem.action_mask_size), np.int8)
         self._states = np.zeros(1, problem.state_dtype)
         self._rows = np.array([problem.pack(problem.parameters)])
-        self._kernel: Callable[..., None] | None = None  # the step, compiled when first needed
+        self._begin: Callable[..., None] | None = None  # the problem's reset, compiled when first needed
+        self._kernel: Callable[..., None] | None = None  # its step
         self._advance: Callable[[], None] | None = None  # that, with its arguments
         self._connect()
         self._is_seeded = False  # whether the stream in the state has been started
@@ -94,20 +96,26 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         parameters = self.problem.parameters.with_context(options.pop("context", {}))
         if options:
             raise ValueError(f"Unknown reset option {next(iter(options))!r}. Allowed: 'context'.")
-        if parameters != self.parameters:
+        if parameters is not self.parameters and parameters != self.parameters:
             self._rows = np.array([self.problem.pack(parameters)])
             self.parameters = parameters
         super().reset(seed=seed)
         if seed is not None or not self._is_seeded:
             self._states["rng"][0] = new_stream(self.np_random)
             self._is_seeded = True
+        if self.problem.is_simulation:
+            self._states["seed"] = NO_SEED if seed is None else seed
         self._values[:] = 0.0
         self._mask[:] = 0
-        self.problem.reset(self._states, self._rows, self._active, *self._outputs)
+        if self._begin is None:
+            self._begin = bound(self.problem.reset, self._states, self._rows, self._active, *self._outputs)
+        self._begin(self._states, self._rows, self._active, *self._outputs)
         self._bind()
         self._is_reset = True
         info = self._info(self._flat.tolist())
         del info["reward_terms"], info["cost"]
+        if self.problem.notes is not None:
+            info |= self._noted()
         if self.problem.action_mask_size:
             info["action_mask"] = self._mask[0].copy()
         info["context"] = self.parameters.context()
@@ -137,6 +145,8 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         info = self._info(values)
         if self.problem.action_mask_size:
             info["action_mask"] = self._mask[0].copy()
+        if self.problem.notes is not None:
+            info |= self._noted()
         if terminated:
             info |= self.ending(values)
         if self.render_mode is not None:
@@ -153,7 +163,7 @@ class KernelEnv(gymnasium.Env[Any, Any]):
 
     def save_state(self) -> State:
         """Return the state as a value: it can be pickled, kept, and loaded into any environment made alike."""
-        return State(self._states.copy(), self._rows, (self.parameters,), {})
+        return State(handed_out(self._states), self._rows, (self.parameters,), {})
 
     def load_state(self, state: State) -> None:
         """Continue from ``state``: the same actions give the same future, bit for bit.
@@ -161,10 +171,14 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         Raises:
             TypeError: ``state`` is not a state of this family.
         """
-        if not isinstance(state, State) or state.states.dtype != self._states.dtype or state.states.shape != (1,):
+        if (
+            not isinstance(state, State)
+            or state.states.dtype != self._states.dtype
+            or state.states.shape != (1,)
+            or type(state.parameters[0]) is not type(self.parameters)
+        ):
             raise TypeError(f"{type(self).__name__}.load_state needs what its save_state() returned, not {state!r:.80}")
-        # As bytes: NumPy copies records field by field.
-        self._memory[:] = state.states.view(np.uint8)
+        self._memory[:] = state.states.view(self._memory.dtype)
         self._rows = state.rows
         (self.parameters,) = state.parameters
         self._is_seeded = self._is_reset = True
@@ -211,11 +225,17 @@ class KernelEnv(gymnasium.Env[Any, Any]):
 
     def _connect(self) -> None:
         """Make what looks at the buffers, which stay the same for good, as the rows do not."""
-        self._memory = self._states.view(np.uint8)
+        # As bytes, if there are no objects: NumPy copies records field by field.
+        self._memory = self._states if self.problem.is_simulation else self._states.view(np.uint8)
         self._info = info_reader(self.problem)
         self._outputs = (self._observations.argument(self._buffers), self._values, self._mask)
         self._observe = copier(self._observations.views(self._buffers, 0))
         self._flat = self._values[:, 0]
+
+    def _noted(self) -> dict[str, Any]:
+        """Return what ``info`` holds besides numbers."""
+        assert self.problem.notes is not None
+        return {name: notes[0] for name, notes in self.problem.notes(self._states).items()}
 
     def _bind(self) -> None:
         """Bind the step to its arguments; compile it, if that has not been done."""
@@ -226,7 +246,9 @@ class KernelEnv(gymnasium.Env[Any, Any]):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave compiled code and views out of pickles and copies."""
-        absent = dict.fromkeys(("_info", "_memory", "_outputs", "_observe", "_flat", "_kernel", "_advance", "_display"))
+        absent = dict.fromkeys(
+            ("_info", "_memory", "_outputs", "_observe", "_flat", "_begin", "_kernel", "_advance", "_display")
+        )
         return self.__dict__ | absent
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -26,7 +26,8 @@ def state_dtype(*fields: tuple[Any, ...]) -> np.dtype[np.void]:
 class Problem:
     """A task whose transition is a kernel, ready to be run as one environment or as many.
 
-    Both kernels work on N environments at once, row by row, and touch only the rows where ``active`` is true::
+    Both kernels (or Python functions, see `Simulations`) work on N environments at once, row by row, and touch only the
+    rows where ``active`` is true::
 
         reset(states, rows, active, observation, values, action_mask)
         step(states, rows, actions, active, observation, values, action_mask)
@@ -60,11 +61,18 @@ class Problem:
     action_mask_size: int = 0
     has_success: bool = False
     """Whether the task defines success; then ``info["success"]`` is reported at an episode's end."""
+    notes: Callable[[NDArray[np.void]], dict[str, NDArray[Any]]] | None = None
+    """What ``info`` holds besides numbers: turns ``states`` into arrays of shape (N,) under their names."""
 
     @functools.cached_property
     def width(self) -> int:
         """The number of lines of ``values``, V."""
         return INFO + sum(map(len, self.info.values()))
+
+    @property
+    def is_simulation(self) -> bool:
+        """Whether states are Python objects, see `simulation`."""
+        return self.state_dtype.hasobject
 
 
 class Observations:

@@ -17,6 +17,7 @@ from .env import KernelEnv, State
 from .parameters import Parameters
 from .problem import REWARD, TERMINATED, Observations, copier, info_reader
 from .random import new_stream
+from .simulation import NO_SEED, handed_out
 
 
 class KernelVectorEnv(VectorEnv[Any, Any, Any]):
@@ -111,6 +112,8 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
                 self._states["rng"][i] = new_stream(np_random(seeds[i])[0])
             elif not self._is_seeded:
                 self._states["rng"][i] = new_stream(self.np_random)
+            if self.problem.is_simulation:
+                self._states["seed"][i] = NO_SEED if seeds[i] is None else seeds[i]
         self._is_seeded = self._is_reset = True
         self._allocate(keep=~mask)
         self._start_episodes(mask)
@@ -171,7 +174,7 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
     def save_state(self) -> State:
         """Return the state of all rows as a value, episode counters included."""
         bookkeeping = {"elapsed": self._elapsed.copy(), "returns": self._returns.copy(), "done": self._done.copy()}
-        return State(self._states.copy(), self._rows, self.parameters, bookkeeping)
+        return State(handed_out(self._states), self._rows, self.parameters, bookkeeping)
 
     def load_state(self, state: State) -> None:
         """Continue from ``state``: the same actions give the same future, bit for bit.
@@ -184,6 +187,7 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
             or state.states.dtype != self._states.dtype
             or len(state.states) != self.num_envs
             or not state.bookkeeping
+            or type(state.parameters[0]) is not type(self.parameters[0])
         ):
             raise TypeError(f"load_state needs what save_state() of {self.num_envs} such rows returned.")
         self._states, self._rows, self.parameters = state.states.copy(), state.rows, state.parameters
@@ -237,6 +241,8 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         info = self._named(list(self._values))
         if self.problem.action_mask_size:
             info["action_mask"] = self._mask
+        if self.problem.notes is not None:
+            info |= self.problem.notes(self._states)
         if mask is not None and not mask.all():
             info |= {f"_{key}": mask for key in tuple(info)}
         return info
