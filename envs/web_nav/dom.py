@@ -1,0 +1,561 @@
+"""A document: elements, what of them is visible, and listeners.
+
+It holds what an agent and a page's code can tell apart, and no geometry: an element has a box or has none.
+`Document.nodes` lists what is visible in the order of MiniWoB++'s ``core.getDOMInfo``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from html.parser import HTMLParser
+from typing import Any, NamedTuple, TypeVar
+
+#: Called as ``handler(page, event)``; ``False`` ends the event's way up and its default action, as in jQuery.
+Handler = Callable[..., "bool | None"]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+#: Shown in a box of their own, also when they are empty.
+_REPLACED = frozenset({"BUTTON", "TEXTAREA", "SELECT", "IMG", "CANVAS", "HR", "TH", "TD", "LI", "svg"})
+#: Never laid out.
+_UNSHOWN = frozenset({"INPUT_hidden", "OPTION", "BR", "SCRIPT", "STYLE"})
+#: Markup elements that have no end tag.
+_VOID = frozenset({"br", "hr", "img", "input"})
+_NO_ATTRIBUTES: Mapping[str, str] = {}
+
+
+class Style(NamedTuple):
+    """What a page's style sheet says of the elements it names by tag, ``#id`` or ``.class``."""
+
+    #: Not displayed, nor is what lies inside.
+    hidden: frozenset[str] = frozenset()
+    #: In a box of a given size, so visible when empty.
+    sized: frozenset[str] = frozenset()
+
+
+@functools.lru_cache(1 << 14)
+def _look(style: Style, tag: str, id: str, classes: str) -> tuple[bool, bool]:
+    """Return whether such an element is displayed, and whether it has a box when it is empty."""
+    names = {tag, f"#{id}", *(f".{name}" for name in classes.split())}
+    is_displayed = tag not in _UNSHOWN and names.isdisjoint(style.hidden)
+    is_sized = tag in _REPLACED or tag.startswith("INPUT_") or not names.isdisjoint(style.sized)
+    return is_displayed, is_sized
+
+
+class Listener(NamedTuple):
+    """What happens on an event at an element."""
+
+    type: str
+    handler: Handler
+    argument: Any
+
+
+def unbound(function: Function) -> Function:
+    """Return a method's function: a page may be copied, and its copy must answer for itself."""
+    plain: Function = getattr(function, "__func__", function)
+    return plain
+
+
+def plain(argument: Any) -> Any:
+    """Return what a handler is to be given.
+
+    Raises:
+        TypeError: it is an element, which a copied page would share with its origin.
+    """
+    if isinstance(argument, Element):
+        raise TypeError(f"A handler's argument is plain data, not {argument!r}: give its id, or use event.current.")
+    return argument
+
+
+class Element:
+    """An element of a document.
+
+    Attributes:
+        tag: upper case; with the type for an input, ``"INPUT_text"``; lower case inside ``svg``.
+        id: unique in its document, or empty.
+        classes: names, separated by blanks.
+        attributes: the other ones; never changed in place, see `set`.
+        children: elements and texts, in order; changed through methods only.
+        parent: the element around it.
+        document: the document it is in.
+        listeners: on its events, in order of registration.
+        is_tampered: whether it was clicked in this episode.
+        edit: where typing goes on: the caret in a text, or the fields of a date or time, see `forms`.
+    """
+
+    __slots__ = (
+        "_classes", "_is_checked", "_is_hidden", "_value", "attributes", "children", "document", "edit", "id",
+        "is_tampered", "listeners", "parent", "tag",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        tag: str,
+        *children: Element | str,
+        id: str = "",
+        classes: str = "",
+        value: str = "",
+        attributes: Mapping[str, str] = _NO_ATTRIBUTES,
+    ) -> None:
+        """Make an element outside any document, around ``children``."""
+        self.tag, self.id, self.attributes = tag, id, attributes
+        self._classes, self._value = classes, value
+        self._is_checked = self._is_hidden = self.is_tampered = False
+        self.edit: Any = 0
+        self.listeners: tuple[Listener, ...] = ()
+        self.parent: Element | None = None
+        self.document: Document | None = None
+        self.children: list[Element | str] = []
+        if children:
+            self.append(*children)
+
+    def __repr__(self) -> str:
+        """Return its start tag."""
+        name = f" id={self.id!r}" if self.id else ""
+        return f"<{self.tag}{name} class={self._classes!r}>"
+
+    # What an element is.
+
+    def identify(self, id: str) -> None:
+        """Give it an id, it being in a document or not."""
+        self.id = id
+        if self.document is not None:
+            self.document.ids.setdefault(id, self)
+
+    @property
+    def classes(self) -> str:
+        """Its class names, separated by blanks."""
+        return self._classes
+
+    @classes.setter
+    def classes(self, classes: str) -> None:
+        if classes != self._classes:
+            before, self._classes = self._classes, classes
+            if self.document is not None:
+                self.document.reclassified(self, before)
+
+    def has_class(self, name: str) -> bool:
+        """Return whether ``name`` is one of the classes."""
+        return f" {name} " in f" {self._classes} "
+
+    def add_class(self, *names: str) -> None:
+        """Add classes after those that are there."""
+        new = [name for name in names if not self.has_class(name)]
+        self.classes = " ".join((*self._classes.split(), *new))
+
+    def remove_class(self, *names: str) -> None:
+        """Take classes away."""
+        self.classes = " ".join(name for name in self._classes.split() if name not in names)
+
+    def toggle_class(self, name: str) -> None:
+        """Add a class, or take it away if it is there."""
+        if self.has_class(name):
+            self.remove_class(name)
+        else:
+            self.add_class(name)
+
+    @property
+    def value(self) -> str:
+        """The text in an input or a text area; the chosen option's value of a select."""
+        return self._value
+
+    @value.setter
+    def value(self, value: str) -> None:
+        self._value, self.edit = value, len(value)
+        self._touch()
+
+    def typed(self, value: str, edit: Any) -> None:
+        """Take a value that was typed; ``edit`` says where typing goes on."""
+        self._value, self.edit = value, edit
+        self._touch()
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether a box is ticked or a radio button chosen."""
+        return self._is_checked
+
+    @is_checked.setter
+    def is_checked(self, is_checked: bool) -> None:
+        if is_checked and self.tag == "INPUT_radio":
+            for other in self.radio_group():
+                other._check(False)
+        self._check(is_checked)
+
+    def _check(self, is_checked: bool) -> None:
+        if is_checked != self._is_checked:
+            self._is_checked = is_checked
+            self._touch()
+
+    def radio_group(self) -> list[Element]:
+        """Return the radio buttons of which one can be chosen, itself included."""
+        name = self.attributes.get("name", "")
+        if not name or self.document is None:
+            return [self]
+        everything = self.document.body.descendants()
+        return [other for other in everything if other.tag == self.tag and other.attributes.get("name") == name]
+
+    @property
+    def is_disabled(self) -> bool:
+        """Whether it is a control that takes no input."""
+        return "disabled" in self.attributes
+
+    def set(self, name: str, value: str | None) -> None:
+        """Set an attribute other than id and class; take it away with ``None``."""
+        attributes = {key: old for key, old in self.attributes.items() if key != name}
+        self.attributes = attributes if value is None else attributes | {name: value}
+        self._touch()
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether its own style keeps it and what is inside from being displayed."""
+        return self._is_hidden
+
+    @is_hidden.setter
+    def is_hidden(self, is_hidden: bool) -> None:
+        if is_hidden != self._is_hidden:
+            self._is_hidden = is_hidden
+            self._restructure()
+
+    # Where it is.
+
+    @property
+    def text(self) -> str:
+        """Its text and that of its descendants, joined."""
+        return "".join(child if isinstance(child, str) else child.text for child in self.children)
+
+    @text.setter
+    def text(self, text: str) -> None:
+        self.clear()
+        self.append(text)
+
+    def append(self, *children: Element | str) -> None:
+        """Add children at the end; an element that is elsewhere moves."""
+        self.insert(len(self.children), *children)
+
+    def insert(self, index: int, *children: Element | str) -> None:
+        """Add children, so that the first is at ``index``."""
+        for child in children:
+            if isinstance(child, Element):
+                child.remove()
+                child.parent = self
+                if self.document is not None:
+                    self.document.adopt(child)
+        self.children[index:index] = children
+        self._restructure()
+
+    def remove(self) -> None:
+        """Take it out of its parent."""
+        if self.parent is not None:
+            self.parent.children.remove(self)
+            self.parent._restructure()
+            self.parent = None
+            if self.document is not None:
+                self.document.release(self)
+
+    def clear(self) -> None:
+        """Take all children out."""
+        for child in self.children:
+            if isinstance(child, Element):
+                child.parent = None
+                if self.document is not None:
+                    self.document.release(child)
+        self.children = []
+        self._restructure()
+
+    def elements(self) -> list[Element]:
+        """Return the children that are elements."""
+        return [child for child in self.children if isinstance(child, Element)]
+
+    def descendants(self) -> Iterator[Element]:
+        """Yield the elements inside it, in document order."""
+        ahead = self.elements()[::-1]
+        while ahead:
+            element = ahead.pop()
+            yield element
+            if element.children:
+                ahead += element.elements()[::-1]
+
+    def all(self, *classes: str) -> list[Element]:
+        """Return the elements inside it that have one of ``classes``, in document order."""
+        wanted = frozenset(classes)
+        return [e for e in self.descendants() if e._classes and not wanted.isdisjoint(e._classes.split())]
+
+    def first(self, name: str) -> Element:
+        """Return the first element inside it with class ``name``.
+
+        Raises:
+            LookupError: there is none.
+        """
+        for element in self.descendants():
+            if element.has_class(name):
+                return element
+        raise LookupError(f"No element inside {self!r} has the class {name!r}.")
+
+    def closest(self, name: str) -> Element | None:
+        """Return the innermost element around it, or itself, that has the tag ``name`` or the class ``.name``."""
+        element: Element | None = self
+        while element is not None:
+            if element.tag == name or (name[0] == "." and element.has_class(name[1:])):
+                return element
+            element = element.parent
+        return None
+
+    def on(self, type: str, handler: Handler, argument: Any = None) -> None:
+        """Call ``handler`` on an event at it or inside.
+
+        Args:
+            type: such as ``"click"``.
+            handler: a method of the page's task, or a function; called as ``handler(page, event)``.
+            argument: plain data, given as ``event.argument``.
+        """
+        self.listeners += (Listener(type, unbound(handler), plain(argument)),)
+
+    def off(self, type: str) -> None:
+        """Forget the listeners on an event."""
+        self.listeners = tuple(listener for listener in self.listeners if listener.type != type)
+
+    def _touch(self) -> None:
+        if self.document is not None:
+            self.document.touched.add(self)
+
+    def _restructure(self) -> None:
+        if self.document is not None:
+            self.document.structure += 1
+
+    def copy(
+        self, parent: Element | None = None, document: Document | None = None, ids: dict[str, Element] | None = None
+    ) -> Element:
+        """Return it and what is inside anew, in ``document``; ``ids`` collects the elements with an id."""
+        twin = Element.__new__(Element)
+        twin.tag, twin.attributes, twin.listeners = self.tag, self.attributes, self.listeners
+        twin._classes, twin._value, twin.edit = self._classes, self._value, self.edit
+        twin._is_checked, twin._is_hidden, twin.is_tampered = self._is_checked, self._is_hidden, self.is_tampered
+        twin.parent, twin.document, twin.id = parent, document, self.id
+        twin.children = [
+            child if type(child) is str else child.copy(twin, document, ids)  # type: ignore[union-attr]
+            for child in self.children
+        ]
+        if ids is not None and self.id:
+            ids.setdefault(self.id, twin)
+        return twin
+
+
+class Node(NamedTuple):
+    """Something visible: an element, or a text between elements."""
+
+    element: Element  # of a text, the element it is in
+    is_text: bool
+    text: str | None  # of a text, and of an element without elements inside; else None
+    parent: int  # the parent's index in the list, -1 for the body
+    depth: int  # 0 for the body
+
+    @property
+    def tag(self) -> str:
+        """The element's tag, or ``"t"`` for a text."""
+        return "t" if self.is_text else self.element.tag
+
+
+def _joined(children: list[Element | str]) -> str | None:
+    """Return the text of ``children``, or None if there are elements among them."""
+    texts = []
+    for child in children:
+        if not isinstance(child, str):
+            return None
+        if stripped := child.strip():
+            texts.append(stripped)
+    return " ".join(texts)
+
+
+class Document:
+    """A tree of elements and what of it is visible.
+
+    Attributes:
+        body: its root.
+        style: what the style sheet says.
+        ids: elements by their id.
+        structure: a number that grows when the list of visible nodes may have changed.
+        touched: elements whose value, classes, attributes, focus or ``is_tampered`` changed since someone emptied it.
+        focused: the element that has the keyboard, if it is not the body.
+    """
+
+    def __init__(self, style: Style) -> None:
+        """Make an empty document."""
+        self.style = style
+        self.ids: dict[str, Element] = {}
+        self.structure = 0
+        self.touched: set[Element] = set()
+        self.focused: Element | None = None
+        self.body = Element("BODY")
+        self.body.document = self
+        self._nodes: list[Node] = []
+        self._listed = -1  # the structure that the list of nodes shows
+
+    def adopt(self, element: Element) -> None:
+        """Take in ``element`` and what is inside."""
+        element.document = self
+        if element.id:
+            self.ids.setdefault(element.id, element)
+        for child in element.children:
+            if isinstance(child, Element):
+                self.adopt(child)
+
+    def release(self, element: Element) -> None:
+        """Let go of ``element`` and what is inside."""
+        element.document = None
+        if self.ids.get(element.id) is element:
+            del self.ids[element.id]
+        if self.focused is element:
+            self.focused = None
+        for child in element.children:
+            if isinstance(child, Element):
+                self.release(child)
+
+    def reclassified(self, element: Element, before: str) -> None:
+        """Note that ``element`` had the classes ``before``."""
+        self.touched.add(element)
+        tag, id = element.tag, element.id
+        if _look(self.style, tag, id, before) != _look(self.style, tag, id, element.classes):
+            self.structure += 1
+
+    def nodes(self) -> list[Node]:
+        """Return what is visible, in document order, the body first. The list is not to be changed."""
+        if self._listed != self.structure:
+            self._nodes, self._listed = [], self.structure
+            self._list(self.body, -1, 0)
+        return self._nodes
+
+    def _list(self, element: Element, parent: int, depth: int) -> None:
+        is_displayed, is_sized = _look(self.style, element.tag, element.id, element._classes)
+        if element._is_hidden or not is_displayed:
+            return
+        nodes, children = self._nodes, element.children
+        index = len(nodes)
+        text = _joined(children)
+        nodes.append(Node(element, False, text, parent, depth))
+        if text is None:
+            for child in children:
+                if not isinstance(child, str):
+                    self._list(child, index, depth + 1)
+                elif stripped := child.strip():
+                    nodes.append(Node(element, True, stripped, index, depth + 1))
+        if not text and not is_sized and len(nodes) == index + 1:
+            del nodes[index]
+
+    def is_displayed(self, element: Element) -> bool:
+        """Return whether neither it nor an element around it is hidden."""
+        inner: Element | None = element
+        while inner is not None:
+            if inner._is_hidden or not _look(self.style, inner.tag, inner.id, inner._classes)[0]:
+                return False
+            inner = inner.parent
+        return True
+
+    def dump(self) -> dict[str, Any]:
+        """Return what is visible as MiniWoB++'s ``core.getDOMInfo`` nests it.
+
+        Each element is a dict with ``tag``, ``id``, ``classes``, and where it has them ``value``, ``text``,
+        ``children``; a text between elements has ``tag`` ``"t"`` and ``text``. Such a text is in one piece: a browser
+        cuts it where lines end, which depends on its fonts.
+        """
+        dumped: list[dict[str, Any]] = []
+        for node in self.nodes():
+            element = node.element
+            entry: dict[str, Any] = {"tag": node.tag}
+            if node.text is not None:
+                entry["text"] = node.text
+            if not node.is_text:
+                if element.tag in ("INPUT_checkbox", "INPUT_radio"):
+                    entry["value"] = element.is_checked
+                elif element.tag.startswith("INPUT_") or element.tag == "TEXTAREA":
+                    entry["value"] = element.value
+                entry |= {"id": element.id, "classes": element.classes}
+            if node.parent >= 0:
+                dumped[node.parent].setdefault("children", []).append(entry)
+            dumped.append(entry)
+        return dumped[0]
+
+    def copy(self) -> Document:
+        """Return the document anew."""
+        twin = Document(self.style)
+        twin.structure = self.structure
+        twin.body = self.body.copy(None, twin, twin.ids)
+        if self.focused is not None:
+            twin.focused = twin.follow(self.path(self.focused))
+        return twin
+
+    def path(self, element: Element) -> list[int]:
+        """Return the places of ``element`` and of those around it among their siblings, from the body inwards."""
+        places = []
+        while element.parent is not None:
+            places.append(next(i for i, child in enumerate(element.parent.children) if child is element))
+            element = element.parent
+        return places[::-1]
+
+    def follow(self, path: list[int]) -> Element:
+        """Return the element that lies at `path`."""
+        element = self.body
+        for place in path:
+            child = element.children[place]
+            assert isinstance(child, Element)
+            element = child
+        return element
+
+
+class Markup:
+    """Elements written as HTML, to be put into documents any number of times.
+
+    ``style="display: none"`` hides; ``value`` and ``checked`` set what a control shows at first.
+    """
+
+    def __init__(self, html: str) -> None:
+        """Read ``html``, elements and texts; blanks between elements are left out."""
+        reader = _Reader()
+        reader.feed(html)
+        reader.close()
+        self._root = reader.root
+
+    def copy(self) -> list[Element | str]:
+        """Return the elements and texts anew."""
+        twin = self._root.copy()
+        for child in twin.children:
+            if isinstance(child, Element):
+                child.parent = None
+        return twin.children
+
+    def element(self) -> Element:
+        """Return its first element anew."""
+        return next(child for child in self.copy() if isinstance(child, Element))
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.root = self._inner = Element("BODY")
+
+    def handle_starttag(self, tag: str, attrs: Iterable[tuple[str, str | None]]) -> None:
+        attributes = {name: value or "" for name, value in attrs}
+        name = tag.upper() if tag != "input" else f"INPUT_{attributes.pop('type', 'text')}"
+        element = Element(
+            name, id=attributes.pop("id", ""), classes=attributes.pop("class", ""), value=attributes.pop("value", "")
+        )
+        element.is_hidden = "display:none" in attributes.pop("style", "").replace(" ", "")
+        element.is_checked = attributes.pop("checked", None) is not None
+        element.attributes = attributes or _NO_ATTRIBUTES
+        self._inner.append(element)
+        if tag not in _VOID:
+            self._inner = element
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._inner.parent is None or self._inner.tag != tag.upper():
+            raise ValueError(f"</{tag}> ends no open element: the innermost one is {self._inner!r}.")
+        if self._inner.tag == "TEXTAREA":
+            self._inner._value = self._inner.text
+        if self._inner.tag == "SELECT":
+            self._inner._value = next((option.value for option in self._inner.descendants()), "")
+        if self._inner.tag == "OPTION":
+            self._inner._value = self._inner.value or self._inner.text.strip()
+        self._inner = self._inner.parent
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self._inner.append(data)

@@ -1,0 +1,206 @@
+"""WebNav: do on a web page what an instruction says."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.error import ResetNeeded
+from numpy.typing import NDArray
+
+from ..core import SIMULATION, KernelEnv, KernelVectorEnv, Problem, Simulations, as_record
+from . import observations
+from .page import Page
+from .params import Browsing
+from .render import Screen
+from .session import INFO, Session, Task
+from .tasks import TASKS
+
+#: What `info` may show besides, by name.
+_VIEWS: dict[str, Callable[[Page], Any]] = {
+    "utterance": lambda page: page.utterance,
+    "text": observations.markup,
+    "dom": lambda page: page.dump(),
+}
+
+
+class WebNavEnv(KernelEnv):
+    """Do on a web page what an instruction says: click, and type what the instruction holds.
+
+    ## Description
+    A page shows forms, lists, menus, a mailbox, an airline. Its instruction is a sentence, and the same as fields (key
+    and value). The tasks are those of MiniWoB++, embedded: a document that answers clicks and typing as a browser does,
+    with a clock of its own, so that nothing depends on how fast an agent is. ``reset(seed=k)`` gives the page that
+    MiniWoB++ gives in Chromium after ``Math.seedrandom(k)``.
+
+    ## Action space
+    `Discrete(elements * (1 + fields))`, with ``info["action_mask"]``: node ``action // (1 + fields)`` is clicked, and
+    if ``kind = action % (1 + fields)`` is not 0, the value of field ``kind - 1`` is typed then. The mask allows clicks
+    on visible leaves (a click on a text is one on its element), and typing into controls that take it. What it rules
+    out does nothing; time passes. `actions.encode` and `actions.decode` convert.
+
+    Where a solution has to type what no field of the instruction says, further fields hold it: a text in either case
+    (enter-text-2), a time with all its digits (enter-time), the words, cells or texts that are on the page (find-word,
+    read-table, copy-paste). What has to be worked out (simple-arithmetic, simple-algebra) no action can type.
+
+    ## Observation space
+    A `Dict`. Nodes, which are elements and texts, come in document order, the body first; what is not displayed is no
+    node. Texts are sequences of tokens, padded with 0.
+
+    - ``elements`` (elements, 5, tokens): tag, text, value, id and placeholder, classes. ``element_mask`` (elements,).
+    - ``features`` (elements, 8): focused, tampered (clicked before), new (not there before the step), typable, checked,
+      disabled, text (no element), leaf. ``depth`` (elements,); ``parent`` (elements,): 1 + its place, 0 for none.
+    - ``fields`` (fields, 2, tokens): key and value. ``field_mask`` (fields,).
+    - ``action_mask`` (elements * (1 + fields),), for the product of elements with {click, type a field}.
+    - ``time`` (1,): thousandths of the time limit.
+
+    A token is a run of letters and digits, without case and leading zeros; signs are left out. Small numbers, the words
+    of short lists that pages draw from, and those that pages are made of have tokens of their own, from 4097 on; the
+    others are hashed into 1 to 4096 (CRC-32), where two words may meet.
+
+    ## Rewards
+    ``task``: at the end 1 or -1, or what the page gives for a part; ``reward="scaled"`` multiplies success by the share
+    of the time that was left, as MiniWoB++ does. ``potential``, with ``dense=True``: discount * F(s') - F(s), where F
+    is the share of the controls that hold what the oracle would leave in them, and 0 at the end.
+
+    ## Starting state
+    The instance of the seed; without one, the environment's stream draws the next seed.
+
+    ## Episode end
+    Terminated when the page says so, or with -1 when the time limit is over. The spec truncates after 50 actions.
+
+    ## Arguments
+    - ``task``: a name in MiniWoB++, see `tasks.TASKS`.
+    - ``reward``: ``"raw"`` or ``"scaled"``; ``dense``: whether progress is rewarded.
+    - ``elements``, ``fields``, ``tokens``: how much there is room for; None: what the task's pages were found to need,
+      over 300 seeds of random play and the oracle's. What does not fit, such as a text that is typed again and again,
+      is left out and counted in ``signals["omitted"]``.
+    - ``parameters``: `Browsing` fields that differ from its defaults. They are the context as well: ``step_ms``, time
+      per action; ``limit_ms``; the curriculum ``warm_start``, share of the oracle's actions that are played at the
+      start, at most all but one; and ``subgoal_fields``: the episode succeeds when the first so many controls, in the
+      oracle's order, hold what they should; fields that say what later ones should hold are not shown.
+    - ``views``: what ``info`` shows besides: ``"utterance"``, ``"text"`` (a line per node, with its place),
+      ``"dom"`` (as MiniWoB++ nests it).
+    - ``render_mode``: None, ``"rgb_array"`` or ``"human"``.
+
+    ## Info
+    ``signals``: ``time`` (ms), ``elements`` (nodes on the page), ``omitted`` (nodes, fields and words that the tensors
+    have no room for); ``reward_terms``; ``action_mask``; ``success`` at the end; in `reset` also ``context``.
+
+    ## References
+    - Gur, Rueckert, Faust, Hakkani-Tur, "Learning to Navigate the Web", ICLR 2019, arXiv:1812.09195.
+    - Liu, Guu, Pasupat, Shi, Liang, "Reinforcement Learning on Web Interfaces using Workflow-Guided Exploration", ICLR
+      2018, arXiv:1802.08802: MiniWoB++.
+
+    ## Version history
+    - v0: first version.
+    """
+
+    metadata = {**KernelEnv.metadata, "render_fps": 4}
+
+    def __init__(
+        self,
+        task: str = "login-user",
+        reward: str = "raw",
+        dense: bool = False,
+        elements: int | None = None,
+        fields: int | None = None,
+        tokens: int | None = None,
+        parameters: dict[str, float] | None = None,
+        views: Sequence[str] = (),
+        render_mode: str | None = None,
+    ) -> None:
+        """Set the task up; the arguments are described above.
+
+        Raises:
+            ValueError: an unknown task, reward or view, no room, or a parameter out of range.
+        """
+        if task not in TASKS:
+            close = difflib.get_close_matches(str(task), TASKS, n=1)
+            hint = f"Did you mean {close[0]!r}? " if close else ""
+            raise ValueError(f"task = {task!r} is unknown. {hint}Allowed: {', '.join(TASKS)}.")
+        if reward not in ("raw", "scaled"):
+            raise ValueError(f"reward = {reward!r} is unknown. Allowed: raw, scaled.")
+        for view in views:
+            if view not in _VIEWS:
+                raise ValueError(f"views has {view!r}. Allowed: {', '.join(_VIEWS)}.")
+        layout = observations.layout(task, elements, fields, tokens)
+        rules = Task(TASKS[task], layout, reward == "scaled", dense)
+        simulations = Simulations(lambda seed, browsing: Session(rules, seed, browsing))
+        problem = Problem(
+            parameters=_browsing(rules.page, parameters or {}),
+            observation_space=observations.space(layout),
+            action_space=spaces.Discrete(layout.actions),
+            state_dtype=SIMULATION,
+            pack=as_record,
+            reset=simulations.reset,
+            step=simulations.step,
+            info=INFO,
+            action_mask_size=layout.actions,
+            has_success=True,
+            notes=(lambda states: _notes(states, views)) if views else None,
+        )
+        super().__init__(problem, render_mode)
+        self._screen = None if render_mode is None else Screen()
+
+    @property
+    def session(self) -> Session:
+        """The episode, to be read only.
+
+        Raises:
+            ResetNeeded: before the first `reset`.
+        """
+        if not self._is_reset:
+            raise ResetNeeded("Call env.reset() first: there is no page yet.")
+        session: Session = self._states["simulation"][0]
+        return session
+
+    @property
+    def utterance(self) -> str:
+        """The instruction as a sentence."""
+        return self.session.page.utterance
+
+    def dom(self) -> dict[str, Any]:
+        """Return what is visible, as MiniWoB++ nests it, see `dom.Document.dump`."""
+        return self.session.page.dump()
+
+    def solve(self) -> int:
+        """Return what the task's oracle would do.
+
+        Raises:
+            LookupError: it would do what is no action here.
+        """
+        return self.session.oracle()
+
+    def frame(self) -> NDArray[np.uint8]:
+        """Draw the page, uint8 of shape (600, 800, 3)."""
+        session = self.session
+        assert self._screen is not None
+        return self._screen.draw(session.page, session.move)
+
+
+class WebNavVectorEnv(KernelVectorEnv):
+    """Many pages, an action on each by one call."""
+
+    env_class = WebNavEnv
+
+
+def _browsing(page: type[Page], given: dict[str, float]) -> Browsing:
+    """Return the defaults of a task, with what is ``given`` instead."""
+    names = [field.name for field in dataclasses.fields(Browsing)]
+    for name in given:
+        if name not in names:
+            raise ValueError(f"parameters has {name!r}. Allowed: {', '.join(names)}.")
+    return Browsing(**{"limit_ms": page.limit, **given})
+
+
+def _notes(states: NDArray[np.void], views: Sequence[str]) -> dict[str, NDArray[Any]]:
+    notes = {}
+    for view in views:
+        notes[view] = np.empty(len(states), object)
+        notes[view][:] = [_VIEWS[view](session.page) for session in states["simulation"]]
+    return notes
