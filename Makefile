@@ -43,7 +43,7 @@ install: $(READY)
 # An editable install lives in build/dev as well; when that is gone, it is made again.
 $(READY): pyproject.toml constraints.txt registry/_hatch.py $(if $(wildcard build/dev/rlx/__init__.py),,reinstall)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -c constraints.txt -e ".[all,docs,test]"
+	$(BIN)/pip install -c constraints.txt -e ".[all,web,docs,test]"
 	touch $(READY)
 
 reinstall:

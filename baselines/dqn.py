@@ -26,7 +26,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .networks import NETWORKS, Architecture, Columns, Features, make_features
+from .networks import ACTION_NETWORKS, NETWORKS, Architecture, Columns, Features, make_features
 from .policy import QPolicy, Support, allowed_by
 from .training import (
     ACTIVATIONS,
@@ -57,7 +57,8 @@ class Args:
     episode_steps: int = 0
     """Cut training episodes off after so many steps, for more variety; 0 leaves the environment's own horizon."""
     network: str = "mlp"
-    """What reads the observations: mlp (any), onehot (integers), or categorical, dense or transformer (tile maps)."""
+    """What reads the observations: mlp (any), onehot (integers), or categorical, dense or transformer (tile maps);
+    qweb, qweb-alone or qweb-overlap (pages, see the learner qweb)."""
     width: float = 1.0
     """Of all but mlp: layers are so many times as wide as published, or 256 in onehot."""
     channels: tuple[int, ...] = (16, 32)
@@ -67,7 +68,7 @@ class Args:
     activation: str = "relu"
     """Of these layers: relu or tanh."""
     dueling: bool = True
-    """Tell what a state is worth and what each action adds to it in streams of their own."""
+    """Of all but qweb: tell what a state is worth and what each action adds to it in streams of their own."""
     double: bool = True
     """Let the learned network choose the next action, and the target network only tell its value."""
     gamma: float = 0.99
@@ -128,7 +129,7 @@ class Args:
             ("epsilon_start epsilon_end gamma priority_correction", lambda v: 0 <= v <= 1, "between 0 and 1"),
             ("epsilon_fraction", lambda v: 0 < v <= 1, "more than 0 and at most 1"),
             ("channels", lambda v: len(v) > 0 and min(v) >= 1, "one or more numbers of at least 1"),
-            ("network", lambda v: v in NETWORKS, " or ".join(NETWORKS)),
+            ("network", lambda v: v in NETWORKS | ACTION_NETWORKS, " or ".join(NETWORKS | ACTION_NETWORKS)),
         )
         check_args("dqn", self, rules)
 
@@ -149,7 +150,7 @@ class Network:
     The features of the observation go through the hidden layers of the ``trunk`` and then through those of the stream
     ``advantages``: a column per action. With dueling, their mean is replaced by what the stream ``values`` tells. With
     bins, a column is the logarithms of probabilities, up to a constant, and Q is their mean over the intervals'
-    middles.
+    middles. Features of each action (`Features.is_per_action`) have one linear layer, the same for all actions.
     """
 
     def __init__(self, features: Features, actions: int, args: Args, generator: torch.Generator) -> None:
@@ -158,12 +159,15 @@ class Network:
         self.activation = ACTIVATIONS[args.activation]
         self.support = args.support
         self.centers = torch.from_numpy(self.support.centers)
-        *trunk, last = (features.size, *args.hidden_sizes)
-        self.parts = {"trunk": make_network(trunk, generator, last=None)}
         cells = max(args.bins, 1)
-        self.parts["advantages"] = make_network((trunk[-1], last, actions * cells), generator)
-        if args.dueling:
-            self.parts["values"] = make_network((trunk[-1], last, cells), generator)
+        if features.is_per_action:
+            self.parts = {"trunk": [], "advantages": make_network((features.size, cells), generator, last=None)}
+        else:
+            *trunk, last = (features.size, *args.hidden_sizes)
+            self.parts = {"trunk": make_network(trunk, generator, last=None)}
+            self.parts["advantages"] = make_network((trunk[-1], last, actions * cells), generator)
+            if args.dueling:
+                self.parts["values"] = make_network((trunk[-1], last, cells), generator)
         self.parameters = [*features.parameters(), *(parameter for part in self.parts.values() for parameter in part)]
 
     def tell(self, columns: Columns) -> Tensor:
@@ -179,7 +183,8 @@ class Network:
         return torch.softmax(told, dim=-1) @ self.centers if self.support.bins else told.squeeze(-1)
 
     def _stream(self, name: str, x: Tensor) -> Tensor:
-        return forward(self.parts[name], x, self.activation).reshape(len(x), -1, max(self.support.bins, 1))
+        told = forward(self.parts[name], x.flatten(0, -2), self.activation)
+        return told.reshape(len(x), -1, max(self.support.bins, 1))
 
 
 def spread(values: Tensor, support: Support, smoothing: float) -> Tensor:

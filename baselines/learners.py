@@ -17,7 +17,11 @@ LEARNERS = {
     "ddpg": ("rlx.baselines.ddpg", "DDPG", "Args", gymnasium.spaces.Box),
     "dqn": ("rlx.baselines.dqn", "DQN", "Args", gymnasium.spaces.Discrete),
     "ppo": ("rlx.baselines.ppo", "PPO", "Args", gymnasium.spaces.Discrete),
+    "qweb": ("rlx.baselines.curriculum", "CurriculumDQN", "Args", gymnasium.spaces.Discrete),
 }
+
+#: name -> entries that the observations must have, where not any will do.
+ENTRIES = {"qweb": ("elements", "fields")}
 
 
 class Learner(Protocol):
@@ -60,9 +64,14 @@ def spaces_of(env_id: str, env_kwargs: Mapping[str, Any]) -> tuple[gymnasium.Spa
 
 
 def learners_for(env_id: str, env_kwargs: Mapping[str, Any]) -> list[str]:
-    """Return the names of the learners that the actions of ``env_id`` suit."""
-    _, actions = spaces_of(env_id, env_kwargs)
-    return [name for name, (*_, kind) in LEARNERS.items() if isinstance(actions, kind)]
+    """Return the names of the learners that the actions and observations of ``env_id`` suit."""
+    observations, actions = spaces_of(env_id, env_kwargs)
+    entries = observations.spaces if isinstance(observations, gymnasium.spaces.Dict) else ()
+    return [
+        name
+        for name, (*_, kind) in LEARNERS.items()
+        if isinstance(actions, kind) and all(entry in entries for entry in ENTRIES.get(name, ()))
+    ]
 
 
 def args_of(algo: str) -> type[Any]:

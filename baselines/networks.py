@@ -55,6 +55,7 @@ class Features(nn.Module):
 
     space: spaces.Space[Any]
     architecture: Architecture
+    is_per_action = False  # whether there are features of each action: (B, actions, size)
     gain = 1.0  # times 1/sqrt(inputs): bound of the first parameters of a layer
     deviation = 1.0  # of the first parameters of embeddings
 
@@ -372,6 +373,12 @@ class Transformer(MapFeatures):
         return pictures
 
 
+def _qweb(space: spaces.Space[Any], architecture: Architecture) -> Features:
+    from .qweb import QWeb  # which stands on this module
+
+    return QWeb(space, architecture)
+
+
 NETWORKS: dict[str, Callable[[spaces.Space[Any], Architecture], Features]] = {
     "mlp": Flat,
     "onehot": OneHot,
@@ -379,6 +386,11 @@ NETWORKS: dict[str, Callable[[spaces.Space[Any], Architecture], Features]] = {
     "dense": Dense,
     "transformer": Transformer,
 }
+
+#: Those whose features are of each action; only `DQN` can use them.
+ACTION_NETWORKS: dict[str, Callable[[spaces.Space[Any], Architecture], Features]] = dict.fromkeys(
+    ("qweb", "qweb-alone", "qweb-overlap"), _qweb
+)
 
 
 def make_features(space: spaces.Space[Any], architecture: Architecture, generator: torch.Generator) -> Features:
@@ -401,6 +413,10 @@ def make_features(space: spaces.Space[Any], architecture: Architecture, generato
                 bound = features.gain * part.weight[0].numel() ** -0.5
                 for parameter in part.parameters():
                     parameter.copy_((torch.rand(parameter.shape, generator=generator) * 2 - 1).mul_(bound))
+            elif isinstance(part, nn.LSTM):
+                for parameter in part.parameters():
+                    bound = part.hidden_size**-0.5
+                    parameter.copy_((torch.rand(parameter.shape, generator=generator) * 2 - 1).mul_(bound))
             elif isinstance(part, nn.Embedding):
                 part.weight.copy_(torch.randn(part.weight.shape, generator=generator).mul_(features.deviation))
             elif isinstance(part, nn.LayerNorm):
@@ -420,7 +436,7 @@ def load_features(
 def _empty(space: spaces.Space[Any], architecture: Architecture) -> Features:
     """Return a network without numbers, so that none are drawn from torch's global generator."""
     with torch.device("meta"):
-        features = NETWORKS[architecture.network](space, architecture)
+        features = (NETWORKS | ACTION_NETWORKS)[architecture.network](space, architecture)
     features.space, features.architecture = space, architecture
     return features
 

@@ -67,4 +67,6 @@ TUNED: dict[tuple[str, str], dict[str, Any]] = {
         "entropy_weight": 0.005,
         "rate": 1e-3,
     },
+    # Some minutes of one core on small pages. Success is rare at first where several things have to be right at once.
+    ("qweb", "rlx/WebNav-v0"): {"warm_start": 1.0},
 }

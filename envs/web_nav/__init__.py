@@ -52,5 +52,5 @@ FAMILY: dict[str, Any] = {
         _row("WebNavLoginUser", "Log in with a name and a password.", task="login-user"),
         _row("WebNavSocialMedia", "Answer all posts of a user in the way that is asked for.", task="social-media-all"),
     ),
-    "commands": {},
+    "commands": {"web": f"{__name__}.commands:app"},
 }

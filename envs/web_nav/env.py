@@ -5,20 +5,23 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from ..core import SIMULATION, KernelEnv, KernelVectorEnv, Problem, Simulations, as_record
+from ..core import SIMULATION, KernelEnv, KernelVectorEnv, Problem, Simulations, State, as_record
 from . import observations
 from .page import Page
 from .params import Browsing
 from .render import Screen
 from .session import INFO, Session, Task
 from .tasks import TASKS
+
+if TYPE_CHECKING:
+    from .browser import Site
 
 #: What `info` may show besides, by name.
 _VIEWS: dict[str, Callable[[Page], Any]] = {
@@ -85,6 +88,9 @@ class WebNavEnv(KernelEnv):
       oracle's order, hold what they should; fields that say what later ones should hold are not shown.
     - ``views``: what ``info`` shows besides: ``"utterance"``, ``"text"`` (a line per node, with its place),
       ``"dom"`` (as MiniWoB++ nests it).
+    - ``backend``: ``"embedded"``; or ``"browser"``, what Chrome or Chromium shows. There, ``task`` may be any page of
+      MiniWoB++, an HTML file or a URL, see the guide; nothing can be saved, and there is no oracle.
+    - ``browser``: the path of the browser; None: what is found.
     - ``render_mode``: None, ``"rgb_array"`` or ``"human"``.
 
     ## Info
@@ -112,14 +118,19 @@ class WebNavEnv(KernelEnv):
         tokens: int | None = None,
         parameters: dict[str, float] | None = None,
         views: Sequence[str] = (),
+        backend: str = "embedded",
+        browser: str | None = None,
         render_mode: str | None = None,
     ) -> None:
         """Set the task up; the arguments are described above.
 
         Raises:
-            ValueError: an unknown task, reward or view, no room, or a parameter out of range.
+            ValueError: an unknown task, reward, view or back end, no room, or a parameter out of range.
+            DependencyNotInstalled: what a browser needs is missing.
         """
-        if task not in TASKS:
+        if backend not in ("embedded", "browser"):
+            raise ValueError(f"backend = {backend!r} is unknown. Allowed: embedded, browser.")
+        if backend == "embedded" and task not in TASKS:
             close = difflib.get_close_matches(str(task), TASKS, n=1)
             hint = f"Did you mean {close[0]!r}? " if close else ""
             raise ValueError(f"task = {task!r} is unknown. {hint}Allowed: {', '.join(TASKS)}.")
@@ -129,7 +140,8 @@ class WebNavEnv(KernelEnv):
             if view not in _VIEWS:
                 raise ValueError(f"views has {view!r}. Allowed: {', '.join(_VIEWS)}.")
         layout = observations.layout(task, elements, fields, tokens)
-        rules = Task(TASKS[task], layout, reward == "scaled", dense)
+        kind, self._site = _pages(task, backend, browser)
+        rules = Task(kind, layout, reward == "scaled", dense)
         simulations = Simulations(lambda seed, browsing: Session(rules, seed, browsing))
         problem = Problem(
             parameters=_browsing(rules.page, parameters or {}),
@@ -177,16 +189,46 @@ class WebNavEnv(KernelEnv):
         return self.session.oracle()
 
     def frame(self) -> NDArray[np.uint8]:
-        """Draw the page, uint8 of shape (600, 800, 3)."""
+        """Draw the page, uint8 of shape (600, 800, 3), or take the browser's picture, which has a size of its own."""
         session = self.session
+        if self._site is not None:
+            page: Any = session.page
+            picture: NDArray[np.uint8] = page.picture()
+            return picture
         assert self._screen is not None
         return self._screen.draw(session.page, session.move)
+
+    def save_state(self) -> State:
+        """Return the state as a value, see `KernelEnv.save_state`.
+
+        Raises:
+            PageError: the page is in a browser.
+        """
+        if self._site is not None:
+            self.session.page.copy()  # says why not
+        return super().save_state()
+
+    def close(self) -> None:
+        """Close the window and the browser, if there are any."""
+        super().close()
+        if self._site is not None:
+            self._site.close()
 
 
 class WebNavVectorEnv(KernelVectorEnv):
     """Many pages, an action on each by one call."""
 
     env_class = WebNavEnv
+
+
+def _pages(task: str, backend: str, browser: str | None) -> tuple[type[Page], Site | None]:
+    """Return what the pages of ``task`` are, and where they are if that is a browser."""
+    if backend == "embedded":
+        return TASKS[task], None
+    from .browser import pages
+
+    kind = pages(task, browser)
+    return kind, kind.site
 
 
 def _browsing(page: type[Page], given: dict[str, float]) -> Browsing:
