@@ -1,10 +1,36 @@
-"""A window that shows pictures."""
+"""pygame, where it is installed: a window that shows pictures, and pictures of what is drawn."""
 
 from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
+
+
+def load_pygame(what: str = "Rendering") -> ModuleType:
+    """Return pygame, whose fonts are ready. No display is needed.
+
+    Args:
+        what: needs it.
+
+    Raises:
+        DependencyNotInstalled: pygame is missing.
+    """
+    try:
+        import pygame
+    except ImportError:
+        raise DependencyNotInstalled(f'{what} needs pygame: pip install "rlx[render]"') from None
+    pygame.font.init()
+    return pygame
+
+
+def pixels(surface: Any) -> NDArray[np.uint8]:
+    """Return what is on a surface of pygame, uint8 of shape (height, width, 3)."""
+    picture: NDArray[np.uint8] = load_pygame().surfarray.array3d(surface).swapaxes(0, 1)
+    return np.ascontiguousarray(picture)
 
 
 class Display:
@@ -16,13 +42,9 @@ class Display:
         Raises:
             DependencyNotInstalled: pygame is missing.
         """
-        try:
-            import pygame
-        except ImportError:
-            raise DependencyNotInstalled('A window needs pygame: pip install "rlx[render]"') from None
-        self._pygame, self._title, self._fps = pygame, title, fps
-        self._window: pygame.Surface | None = None
-        self._clock = pygame.time.Clock()
+        self._pygame, self._title, self._fps = load_pygame("A window"), title, fps
+        self._window: Any = None
+        self._clock = self._pygame.time.Clock()
 
     def show(self, picture: NDArray[np.uint8]) -> None:
         """Show ``picture``, uint8 of shape (height, width, 3), and keep to the frame rate."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from .. import lazily
 
 if TYPE_CHECKING:
     from .env import ElectricMotorEnv, ElectricMotorVectorEnv
@@ -12,18 +13,15 @@ if TYPE_CHECKING:
 
 __all__ = ["FAMILY", "ElectricMotorEnv", "ElectricMotorVectorEnv", "from_gem", "simulate"]
 
-_EXPORTS = {
-    "ElectricMotorEnv": "env",
-    "ElectricMotorVectorEnv": "env",
-    "from_gem": "presets",
-    "simulate": "simulation",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _EXPORTS:
-        return getattr(importlib.import_module(f"{__name__}.{_EXPORTS[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(
+    __name__,
+    {
+        "ElectricMotorEnv": "env",
+        "ElectricMotorVectorEnv": "env",
+        "from_gem": "presets",
+        "simulate": "simulation",
+    },
+)
 
 
 def _environment(

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from gymnasium.error import DependencyNotInstalled
 from numpy.typing import ArrayLike, NDArray
+
+from ..core.display import load_pygame
 
 if TYPE_CHECKING:
     import pygame
@@ -105,11 +106,7 @@ class Canvas:
         Raises:
             DependencyNotInstalled: pygame is missing.
         """
-        try:
-            import pygame
-        except ImportError:
-            raise DependencyNotInstalled('Rendering needs pygame: pip install "rlx[render]"') from None
-        pygame.font.init()
+        pygame = load_pygame()
         self._pygame, self._draw = pygame, pygame.draw
         self._size = (width, height)
         self._surface = pygame.Surface((width * _OVERSAMPLING, height * _OVERSAMPLING), depth=32)
@@ -194,7 +191,7 @@ class Canvas:
         parts = [part for part in enumerate(_SUBSCRIPT.split(text)) if part[1]]
         labels = [self._font(size * (0.78 if i % 2 else 1.0)).render(part, True, color) for i, part in parts]
         drop = [round(0.24 * size * _OVERSAMPLING) if i % 2 else 0 for i, _ in parts]
-        whole = self._pygame.Surface(
+        whole: pygame.Surface = self._pygame.Surface(
             (sum(label.get_width() for label in labels) or 1, self._font(size).get_height()), self._pygame.SRCALPHA
         )
         x = 0

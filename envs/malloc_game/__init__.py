@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from .. import lazily
 
 if TYPE_CHECKING:
     from .env import MallocGameEnv, MallocGameVectorEnv
@@ -12,21 +13,18 @@ if TYPE_CHECKING:
 
 __all__ = ["CHIPS", "FAMILY", "Chip", "MallocGameEnv", "MallocGameVectorEnv", "Program", "load", "shipped"]
 
-_EXPORTS = {
-    "CHIPS": "params",
-    "Chip": "params",
-    "MallocGameEnv": "env",
-    "MallocGameVectorEnv": "env",
-    "Program": "program",
-    "load": "program",
-    "shipped": "program",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _EXPORTS:
-        return getattr(importlib.import_module(f"{__name__}.{_EXPORTS[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(
+    __name__,
+    {
+        "CHIPS": "params",
+        "Chip": "params",
+        "MallocGameEnv": "env",
+        "MallocGameVectorEnv": "env",
+        "Program": "program",
+        "load": "program",
+        "shipped": "program",
+    },
+)
 
 
 _PACKERS = ("greedy_size", "first_fit", "best_fit", "most_contact", "cp_sat")

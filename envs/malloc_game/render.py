@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
 
+from ..core.display import load_pygame, pixels
 from .program import Program
-
-if TYPE_CHECKING:
-    pass
 
 WIDTH, HEIGHT = 960, 600
 
@@ -37,12 +32,7 @@ class MemoryMap:
         Raises:
             DependencyNotInstalled: pygame is missing.
         """
-        try:
-            import pygame
-        except ImportError:
-            raise DependencyNotInstalled('Rendering needs pygame: pip install "rlx[render]"') from None
-        pygame.font.init()
-        self._pygame = pygame
+        self._pygame = pygame = load_pygame()
         self._surface = pygame.Surface((WIDTH, HEIGHT), depth=32)
         self._fonts = {size: pygame.font.Font(None, size) for size in (16, 19, 26)}
 
@@ -99,8 +89,7 @@ class MemoryMap:
             x = self._text(x + 18, HEIGHT - 22, name, _INK, 19) + 18
         self._arrow(x + 6, HEIGHT - 16)
         self._text(x + 18, HEIGHT - 22, "copied in", _INK, 19)
-        picture: NDArray[np.uint8] = self._pygame.surfarray.array3d(surface).swapaxes(0, 1)
-        return np.ascontiguousarray(picture)
+        return pixels(surface)
 
     def _bandwidth(self, row: np.void, game: np.void, top: int, scale: float, count: int) -> None:
         """Draw what the slow memory's bandwidth is used for: the program's bytes, and copies."""
@@ -128,6 +117,7 @@ class MemoryMap:
     def _text(self, x: float, y: float, text: str, color: tuple[int, int, int], size: int, align: float = 0.0) -> int:
         """Write ``text`` from ``x`` on, or up to it (``align`` 1); return where it ends."""
         label = self._fonts[size].render(text, True, color)
-        x = round(x - align * label.get_width())
-        self._surface.blit(label, (x, y))
-        return x + int(label.get_width())
+        width = int(label.get_width())
+        left = round(x - align * width)
+        self._surface.blit(label, (left, y))
+        return left + width

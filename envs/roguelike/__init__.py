@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from .. import lazily
 
 if TYPE_CHECKING:
     from .design import DesignError, design_id, load, shipped
@@ -12,21 +13,18 @@ if TYPE_CHECKING:
 
 __all__ = ["FAMILY", "Design", "DesignError", "RoguelikeEnv", "RoguelikeVectorEnv", "design_id", "load", "shipped"]
 
-_EXPORTS = {
-    "Design": "params",
-    "DesignError": "design",
-    "RoguelikeEnv": "env",
-    "RoguelikeVectorEnv": "env",
-    "design_id": "design",
-    "load": "design",
-    "shipped": "design",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _EXPORTS:
-        return getattr(importlib.import_module(f"{__name__}.{_EXPORTS[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(
+    __name__,
+    {
+        "Design": "params",
+        "DesignError": "design",
+        "RoguelikeEnv": "env",
+        "RoguelikeVectorEnv": "env",
+        "design_id": "design",
+        "load": "design",
+        "shipped": "design",
+    },
+)
 
 
 _SHARED: dict[str, Any] = {

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
 
+from ..core.display import load_pygame, pixels
 from .packing import Seat
 from .params import Design
 from .records import (
@@ -56,11 +56,7 @@ class Picture:
         Raises:
             DependencyNotInstalled: pygame is missing.
         """
-        try:
-            import pygame
-        except ImportError:
-            raise DependencyNotInstalled('Rendering needs pygame: pip install "rlx[render]"') from None
-        pygame.font.init()
+        pygame = load_pygame()
         self._pygame, self._seats = pygame, seats
         self._names = {0: "none"} | {item.id: item.name.replace("_", " ") for item in design.items}
         self._max_hp = design.max_hp
@@ -82,8 +78,7 @@ class Picture:
         for actor in range(int(row["actors"])):
             self._draw_actor(game, actor)
             self._draw_card(row, game, actor, len(self._seats))
-        picture: NDArray[np.uint8] = self._pygame.surfarray.array3d(self._surface).swapaxes(0, 1)
-        return picture
+        return pixels(self._surface)
 
     @staticmethod
     def _corner(cell: int) -> tuple[int, int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from .. import lazily
 
 if TYPE_CHECKING:
     from .env import WebNavEnv, WebNavVectorEnv
@@ -12,13 +13,10 @@ if TYPE_CHECKING:
 
 __all__ = ["FAMILY", "TASKS", "Browsing", "WebNavEnv", "WebNavVectorEnv"]
 
-_EXPORTS = {"Browsing": "params", "TASKS": "tasks", "WebNavEnv": "env", "WebNavVectorEnv": "env"}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _EXPORTS:
-        return getattr(importlib.import_module(f"{__name__}.{_EXPORTS[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(
+    __name__,
+    {"Browsing": "params", "TASKS": "tasks", "WebNavEnv": "env", "WebNavVectorEnv": "env"},
+)
 
 
 def _row(id: str, summary: str, **kwargs: Any) -> dict[str, Any]:

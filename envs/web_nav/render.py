@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
 
+from ..core.display import load_pygame, pixels
 from .dom import Element, Node
 from .page import Page
 from .session import Move
@@ -35,12 +35,7 @@ class Screen:
         Raises:
             DependencyNotInstalled: pygame is missing.
         """
-        try:
-            import pygame
-        except ImportError:
-            raise DependencyNotInstalled('Rendering needs pygame: pip install "rlx[render]"') from None
-        pygame.font.init()
-        self._pygame = pygame
+        self._pygame = pygame = load_pygame()
         self._fonts = {size: pygame.font.Font(None, size) for size in (18, 24)}
 
     def draw(self, page: Page, move: Move | None) -> NDArray[np.uint8]:
@@ -72,8 +67,7 @@ class Screen:
         end = f"reward {page.raw_reward:g}" if page.is_done else f"{page.time / 1e3:.1f} of {page.limit / 1e3:g} s"
         color = _MUTED if not page.is_done else _GOOD if page.raw_reward > 0 else _BAD
         self._write(surface, WIDTH - _MARGIN, HEIGHT - _FOOT + 8, end, color, 18, align=1.0)
-        picture: NDArray[np.uint8] = pygame.surfarray.array3d(surface).swapaxes(0, 1)
-        return np.ascontiguousarray(picture)
+        return pixels(surface)
 
     def _wrapped(self, text: str, width: int, size: int) -> list[str]:
         """Return ``text`` in lines that fit."""

@@ -17,6 +17,7 @@ import numpy as np
 from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
 
+from ...core.display import load_pygame, pixels
 from ..dom import Document, Element, Node, Style
 from ..page import Action, Page
 from .driver import Browser, PageError, Tab
@@ -241,12 +242,8 @@ class BrowserPage(Page):
         Raises:
             DependencyNotInstalled: pygame is missing.
         """
-        try:
-            import pygame
-        except ImportError:
-            raise DependencyNotInstalled('Rendering needs pygame: pip install "rlx[render]"') from None
-        picture: NDArray[np.uint8] = pygame.surfarray.array3d(pygame.image.load(io.BytesIO(self._tab.picture())))
-        return np.ascontiguousarray(picture.swapaxes(0, 1))
+        image = load_pygame().image
+        return pixels(image.load(io.BytesIO(self._tab.picture())))
 
     def solve(self) -> Iterator[Action]:
         """Refuse: a page in a browser has no oracle."""
