@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -139,16 +139,14 @@ class RoguelikeEnv(KernelEnv):
         members = enlist(self.design.opponent.rule if opponent is None else opponent, space)
         rules = tuple(member.rule for member in members)
         seats = (*[Seat(0, npc_class, "external")] * npcs, Seat(1, self.design.opponent.actor, rules))
-        has_entities = obs == "entities"
-        step: Callable[..., None] = k.step_entities if has_entities else k.step
         problem = Problem(
             parameters=self.design if phase is None else self.design.phase(phase),
             observation_space=space,
             action_space=spaces.Discrete(records.ACTIONS),
             state_dtype=records.STATE,
             pack=lambda design: pack(design, seats, obs),
-            reset=k.reset_entities if has_entities else k.reset,
-            step=Answering(step, members, npcs, space) if records.POLICY in rules else step,
+            reset=k.reset,
+            step=Answering(k.step, members, npcs, space) if records.POLICY in rules else k.step,
             info=k.INFO_NAMES,
             action_mask_size=records.ACTIONS,
             has_success=True,

@@ -341,10 +341,18 @@ def proceed(p: Record, s: Record, action: int, values: Array, i: int) -> None:
 
 
 @jit
+def parts(observation: Any) -> tuple[Array, Array, Array]:
+    """Return an observation's arrays of tokens, features and numbers.
+
+    Only ``entities`` have features, as the one in the middle of three; the others do not touch what stands for them.
+    """
+    return observation[0], observation[1], observation[-1]
+
+
+@jit
 def reset(states: Array, rows: Array, active: Array, observation: Any, values: Array, action_mask: Array) -> None:
-    """Start an episode in every active row (see `core.Problem`), observed as ``ids`` or ``dense``."""
-    tokens, numbers = observation
-    features = np.empty((0, 0), np.float32)
+    """Start an episode in every active row (see `core.Problem`)."""
+    tokens, features, numbers = parts(observation)
     for i in range(states.shape[0]):
         if active[i]:
             p, s = rows[min(i, rows.shape[0] - 1)], states[i]
@@ -356,35 +364,8 @@ def reset(states: Array, rows: Array, active: Array, observation: Any, values: A
 def step(
     states: Array, rows: Array, actions: Array, active: Array, observation: Any, values: Array, action_mask: Array
 ) -> None:
-    """Take a decision in every active row (see `core.Problem`), observed as ``ids`` or ``dense``."""
-    tokens, numbers = observation
-    features = np.empty((0, 0), np.float32)
-    for i in range(states.shape[0]):
-        if active[i]:
-            p, s = rows[min(i, rows.shape[0] - 1)], states[i]
-            proceed(p, s, int(actions[i, 0]), values, i)
-            report(p, s, tokens, features, numbers, values, action_mask, i)
-
-
-@jit
-def reset_entities(
-    states: Array, rows: Array, active: Array, observation: Any, values: Array, action_mask: Array
-) -> None:
-    """Start an episode in every active row, observed as ``entities``."""
-    tokens, features, numbers = observation
-    for i in range(states.shape[0]):
-        if active[i]:
-            p, s = rows[min(i, rows.shape[0] - 1)], states[i]
-            start(p, s)
-            report(p, s, tokens, features, numbers, values, action_mask, i)
-
-
-@jit
-def step_entities(
-    states: Array, rows: Array, actions: Array, active: Array, observation: Any, values: Array, action_mask: Array
-) -> None:
-    """Take a decision in every active row, observed as ``entities``."""
-    tokens, features, numbers = observation
+    """Take a decision in every active row (see `core.Problem`)."""
+    tokens, features, numbers = parts(observation)
     for i in range(states.shape[0]):
         if active[i]:
             p, s = rows[min(i, rows.shape[0] - 1)], states[i]
@@ -400,8 +381,7 @@ def answer(
 
     Arguments are those of ``step``, whose reward stands; what may come to it is the loss.
     """
-    # Only ``entities`` have features, as the one in the middle of three arrays.
-    tokens, features, numbers = observation[0], observation[1], observation[-1]
+    tokens, features, numbers = parts(observation)
     for i in range(states.shape[0]):
         if active[i]:
             p, s = rows[min(i, rows.shape[0] - 1)], states[i]
@@ -421,7 +401,7 @@ def answer(
 @jit
 def look(states: Array, rows: Array, actor: int, observation: Any, action_mask: Array) -> None:
     """Write what ``actor`` sees of row 0."""
-    tokens, features, numbers = observation[0], observation[1], observation[-1]
+    tokens, features, numbers = parts(observation)
     observe(rows[0], states[0], actor, tokens, features, numbers, action_mask, 0)
 
 
