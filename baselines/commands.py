@@ -55,7 +55,7 @@ def train(
     if algo and algo not in LEARNERS:
         raise typer.BadParameter(f"{algo!r} does not learn. Learners: {', '.join(LEARNERS)}.", param_hint="--algo")
     if not algo:
-        suitable = learners_for(env, _json(env_kwargs))
+        suitable = learners_for(env, json_object(env_kwargs))
         if not suitable:
             raise typer.BadParameter(f"No learner suits the actions of {env}.", param_hint="ENV")
         algo = suitable[0]
@@ -63,7 +63,7 @@ def train(
     if show_args:
         _show_args(algo, env, values[algo])
         return
-    settings = make_settings(env, _json(env_kwargs), [algo], values, [seed], steps, evaluations, episodes)
+    settings = make_settings(env, json_object(env_kwargs), [algo], values, [seed], steps, evaluations, episodes)
     _run(out, settings, parallel=1)
     from .compare.manifest import jobs_of
     from .compare.run import job_folder
@@ -115,7 +115,9 @@ def compare(
             raise typer.BadParameter(f"{name!r}: say whose argument it is, as in ddpg.{name}=...", param_hint="--set")
         values.setdefault(algo, {})[argument] = value
     setups = _vary(vary or [])
-    settings = make_settings(env, _json(env_kwargs), names, values, range(seeds), steps, evaluations, episodes, setups)
+    settings = make_settings(
+        env, json_object(env_kwargs), names, values, range(seeds), steps, evaluations, episodes, setups
+    )
     _run(out, settings, jobs)
     console.print(f"For curves and statistics: rlx report {out}", highlight=False)
 
@@ -152,7 +154,7 @@ def watch(
 
     if out is not None and out.suffix not in (".gif", ".png"):
         raise typer.BadParameter(f"{out}: a name that ends in .gif or .png is needed.", param_hint="--out")
-    made = gymnasium.make(env, render_mode="human" if out is None else "rgb_array", **_json(env_kwargs))
+    made = gymnasium.make(env, render_mode="human" if out is None else "rgb_array", **json_object(env_kwargs))
     try:
         total, length = play(made, choose_policy(made, policy, seed), seed, steps, out, every)
     finally:
@@ -189,12 +191,13 @@ def _show_results(folder: Path) -> None:
     results = load_results(folder)
     table = rows(results)
     shown = list(table[0]).index("Mean cost")  # as much as fits on 80 columns
-    _show_table(results.settings.env_id, [dict(list(row.items())[:shown]) for row in table])
+    show_table(results.settings.env_id, [dict(list(row.items())[:shown]) for row in table])
     if results.setups:
-        _show_table("Other set-ups", varied_rows(results, lambda estimate: number(estimate.value)))
+        show_table("Other set-ups", varied_rows(results, lambda estimate: number(estimate.value)))
 
 
-def _show_table(title: str, rows: list[dict[str, str]]) -> None:
+def show_table(title: str, rows: list[dict[str, str]]) -> None:
+    """Print a table: heading -> text of each row."""
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0))
     for place, heading in enumerate(rows[0]):
         table.add_column(heading, justify="right" if place else "left")
@@ -235,7 +238,12 @@ def _vary(options: list[str]) -> dict[str, list[Any]]:
     return values
 
 
-def _json(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, Any]:
+    """Read keyword arguments of an environment.
+
+    Raises:
+        BadParameter: ``text`` is not a JSON object.
+    """
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:

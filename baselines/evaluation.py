@@ -11,6 +11,12 @@ import numpy as np
 
 FIRST_SEED = 2**31 - 2**20  # of the evaluation episodes: no run trains on these (see training.first_seed)
 
+#: What info may tell of an episode at its end.
+OUTCOMES = ("result", "success")
+
+#: Says how an episode ended, see `evaluate`.
+TellEnd = Callable[[bool, Mapping[str, Any]], str]
+
 
 @dataclasses.dataclass
 class Episodes:
@@ -45,8 +51,11 @@ def evaluate(
     env_kwargs: Mapping[str, Any],
     episodes: int,
     on_progress: Callable[[float], None] = lambda fraction: None,
+    *,
+    seed: int = FIRST_SEED,
+    tell_end: TellEnd | None = None,
 ) -> Episodes:
-    """Play ``episodes`` episodes, one per seed from `FIRST_SEED` on.
+    """Play ``episodes`` episodes, one per seed from ``seed`` on.
 
     Args:
         make_policy: given the environment, returns the policy.
@@ -54,15 +63,19 @@ def evaluate(
         env_kwargs: its keyword arguments.
         episodes: how many.
         on_progress: told now and then which fraction is done.
+        seed: of the first episode.
+        tell_end: given whether an episode has terminated, and what of `OUTCOMES` its last info has, says how it ended;
+            None: as `Episodes.ends` describes.
     """
+    tell_end = tell_end or end_of
     env = gymnasium.make(env_id, **env_kwargs)
     try:
         policy = make_policy(env)
         if getattr(policy, "is_batched", False):
-            return _evaluate_together(policy, env_id, env_kwargs, episodes, on_progress)
+            return _evaluate_together(policy, env_id, env_kwargs, episodes, on_progress, seed, tell_end)
         played = Episodes.empty()
         for episode in range(episodes):
-            observation, info = env.reset(seed=FIRST_SEED + episode)
+            observation, info = env.reset(seed=seed + episode)
             policy.reset()
             total, cost, length, is_over = 0.0, 0.0, 0, False
             while not is_over:
@@ -71,7 +84,7 @@ def evaluate(
                 cost += info.get("cost", 0.0)
                 length += 1
                 is_over = terminated or truncated
-            played.add(total, length, _end(terminated, info.get("success")), cost)
+            played.add(total, length, tell_end(terminated, info), cost)
             on_progress((episode + 1) / episodes)
         return played
     finally:
@@ -84,11 +97,13 @@ def _evaluate_together(
     env_kwargs: Mapping[str, Any],
     episodes: int,
     on_progress: Callable[[float], None],
+    seed: int,
+    tell_end: TellEnd,
 ) -> Episodes:
     """Play the same episodes side by side: row i of a vector environment is the single one with the i-th seed."""
     envs = gymnasium.make_vec(env_id, episodes, **env_kwargs)
     try:
-        observations, info = envs.reset(seed=FIRST_SEED)
+        observations, info = envs.reset(seed=seed)
         totals, costs, lengths = np.zeros(episodes), np.zeros(episodes), np.zeros(episodes, np.int64)
         ends = np.full(episodes, "", object)
         live = np.ones(episodes, np.bool_)
@@ -99,7 +114,7 @@ def _evaluate_together(
             costs += np.where(live, info.get("cost", 0.0), 0.0)
             lengths += live
             for i in np.flatnonzero(live & (terminations | truncations)):
-                ends[i] = _end(terminations[i], info["success"][i] if "success" in info else None)
+                ends[i] = tell_end(terminations[i], {name: info[name][i] for name in OUTCOMES if name in info})
                 live[i] = False
                 on_progress(1.0 - live.mean())
         played = Episodes.empty()
@@ -110,7 +125,9 @@ def _evaluate_together(
         envs.close()
 
 
-def _end(terminated: bool, success: bool | None) -> str:
+def end_of(terminated: bool, info: Mapping[str, Any]) -> str:
+    """Return how an episode ended, as `Episodes.ends` describes, given what of `OUTCOMES` its last info has."""
+    success = info.get("success")
     if success:
         return "success"
     if not terminated:

@@ -25,8 +25,7 @@ from onnx import helper, numpy_helper
 from rlx import __version__
 from rlx.registry.experts import make_expert, mask_of
 
-from .commands import EnvKwargs, console
-from .commands import _json as json_object
+from .commands import EnvKwargs, console, json_object
 from .compare.files import write_json
 from .compare.manifest import MANIFEST, read_settings
 from .observations import MASK, Entry, Inputs

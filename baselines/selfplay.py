@@ -15,7 +15,7 @@ import dataclasses
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,14 +27,12 @@ from rlx.registry.catalog import environments
 from rlx.registry.experts import make_expert
 
 from .arguments import parse
-from .commands import Env, EnvKwargs, console
-from .commands import _json as json_object
-from .commands import _show_table as show_table
+from .commands import Env, EnvKwargs, console, json_object, show_table
 from .compare.files import Log, read_json, write_json
-from .compare.run import _lock as lock
-from .compare.run import _progress as progress_bars
+from .compare.results import markdown_table
+from .compare.run import lock, progress_bars
 from .elo import Match, Ratings, rate
-from .evaluation import FIRST_SEED
+from .evaluation import FIRST_SEED, evaluate
 from .learners import fill_args, learners_for, make_learner
 from .policy import load_policy
 
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
 
 SETTINGS, MATCHES, TABLE, PICTURE = "settings.json", "matches.jsonl", "ratings.md", "ratings.png"
 CHECKPOINTS = 4  # per round
-OUTCOMES: tuple[str, ...] = ("result", "success")  # what info may tell of a game, in the order of preference
 
 OnStep = Callable[[int], None]
 
@@ -238,13 +235,15 @@ def play(
         games: how many.
         seed: of the first; the next ones follow.
     """
+
+    def sit_down(env: gymnasium.Env[Any, Any]) -> Any:
+        if agent not in _experts(env_id):
+            return load_policy(agent)
+        return make_expert(env, agent, **({"seed": seed} if agent == "random" else {}))
+
     env_kwargs = {**env_kwargs, "opponent": opponent}
-    if agent in _experts(env_id):
-        outcomes = _play_singly(agent, env_id, env_kwargs, games, seed)
-    else:
-        outcomes = _play_together(agent, env_id, env_kwargs, games, seed)
-    wins, draws, losses = np.bincount(list(outcomes), minlength=3).tolist()
-    return wins, draws, losses
+    ends = evaluate(sit_down, env_id, env_kwargs, games, seed=seed, tell_end=outcome).ends
+    return ends.count("win"), ends.count("draw"), ends.count("loss")
 
 
 def _experts(env_id: str) -> set[str]:
@@ -252,44 +251,17 @@ def _experts(env_id: str) -> set[str]:
     return {"random", *(row.experts if row else ())}
 
 
-def _play_together(file: str, env_id: str, env_kwargs: Mapping[str, Any], games: int, seed: int) -> Iterator[int]:
-    """Play games side by side, of each row the first; yield each one's outcome."""
-    envs = gymnasium.make_vec(env_id, games, **env_kwargs)
-    try:
-        policy, live = load_policy(file), np.ones(games, np.bool_)
-        observations, info = envs.reset(seed=seed)
-        while live.any():
-            observations, _, terminations, truncations, info = envs.step(policy.act(observations, info))
-            ended = live & (terminations | truncations)
-            for row in np.flatnonzero(ended):
-                yield _outcome({name: info[name][row] for name in OUTCOMES if name in info}, terminations[row])
-            live &= ~ended
-    finally:
-        envs.close()
+def outcome(terminated: bool, info: Mapping[str, Any]) -> str:
+    """Return ``"win"``, ``"draw"`` or ``"loss"``, given what info tells at a game's end.
 
-
-def _play_singly(expert: str, env_id: str, env_kwargs: Mapping[str, Any], games: int, seed: int) -> Iterator[int]:
-    """Play games one after the other; yield each one's outcome."""
-    env = gymnasium.make(env_id, **env_kwargs)
-    try:
-        policy = make_expert(env, expert, **({"seed": seed} if expert == "random" else {}))
-        for game in range(games):
-            observation, info = env.reset(seed=seed + game)
-            policy.reset()
-            terminated = truncated = False
-            while not (terminated or truncated):
-                observation, _, terminated, truncated, info = env.step(policy.act(observation, info))
-            yield _outcome(info, terminated)
-    finally:
-        env.close()
-
-
-def _outcome(info: Mapping[str, Any], terminated: bool) -> int:
-    """Return 0 for a win, 1 for a draw, 2 for a loss."""
+    Raises:
+        ValueError: it tells nothing.
+    """
     if "result" in info:
-        return {"win": 0, "loss": 2}.get(str(info["result"]), 1)
+        result = str(info["result"])
+        return result if result in ("win", "loss") else "draw"
     if "success" in info:
-        return 0 if info["success"] else 2 if terminated else 1
+        return "win" if info["success"] else "loss" if terminated else "draw"
     raise ValueError('Nobody can be rated: at the end of an episode, info has neither "result" nor "success".')
 
 
@@ -348,18 +320,13 @@ def _markdown(settings: Settings, matches: Sequence[Match], ratings: Ratings) ->
     )
     parts = (
         f"# Self-play: {settings.algo} on {settings.env_id}",
-        _table(rows(settings, matches, ratings)),
+        "\n".join(markdown_table(rows(settings, matches, ratings))),
         "\n".join(notes),
         "Score of the row's player as agent against the column's as opponent, in percent:",
-        _table(cross),
+        "\n".join(markdown_table(cross)),
         f"![Elo by round, and scores]({PICTURE})",
     )
     return "\n\n".join(parts) + "\n"
-
-
-def _table(rows: Sequence[Mapping[str, str]]) -> str:
-    lines = [list(rows[0]), ["---", *["---:"] * (len(rows[0]) - 1)], *(list(row.values()) for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def draw(settings: Settings, matches: Sequence[Match], ratings: Ratings) -> Figure:

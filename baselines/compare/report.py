@@ -14,7 +14,7 @@ from rlx.registry.catalog import environments
 from ..evaluation import FIRST_SEED
 from .figures import colors, draw_all
 from .manifest import label
-from .results import Results, count, note, number, protocol, rows, sentences, varied_rows
+from .results import Results, count, markdown_table, note, number, protocol, rows, sentences, varied_rows
 
 VARIED_NOTE = (
     "The same policies in other set-ups: the mean return and, in the last line, the interquartile mean of the scores "
@@ -69,12 +69,12 @@ def markdown(results: Results) -> str:
     """Return the findings and the table as Markdown."""
     lines = [f"# {', '.join(results.runs)} on {results.settings.env_id}", ""]
     lines += [line for sentence in sentences(results) for line in (sentence, "")]
-    lines += [*_markdown_table(rows(results)), "", note(results)]
+    lines += [*markdown_table(rows(results)), "", note(results)]
     if results.setups:
-        lines += ["", *_markdown_table(varied_rows(results)), "", VARIED_NOTE]
+        lines += ["", *markdown_table(varied_rows(results)), "", VARIED_NOTE]
     if len(results.runs) > 1:
         lines += ["", "Probability that a run of the row's algorithm scores higher than one of the column's:", ""]
-        lines += _markdown_table(_improvements(results))
+        lines += markdown_table(_improvements(results))
     lines += ["", *(f"- {line}" for line in protocol(results)), ""]
     return "\n".join(lines)
 
@@ -108,12 +108,6 @@ def _improvements(results: Results) -> list[dict[str, str]]:
     return [
         {"is better than →": ours} | {theirs: cell(ours, theirs) for theirs in results.runs} for ours in results.runs
     ]
-
-
-def _markdown_table(table: list[dict[str, str]]) -> list[str]:
-    head = list(table[0])
-    body = [list(row.values()) for row in table]
-    return [f"| {' | '.join(cells)} |" for cells in (head, ["---", *["---:"] * (len(head) - 1)], *body)]
 
 
 def _inline(path: Path) -> str:

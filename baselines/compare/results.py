@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -181,6 +181,13 @@ def rows(results: Results) -> list[dict[str, str]]:
             "Steps": f"{steps:,}" if steps else "–",
         })  # fmt: skip
     return table
+
+
+def markdown_table(table: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the lines of a table in Markdown, from rows of heading -> text; all but the first column on the right."""
+    head = list(table[0])
+    body = [list(row.values()) for row in table]
+    return [f"| {' | '.join(cells)} |" for cells in (head, ["---", *["---:"] * (len(head) - 1)], *body)]
 
 
 def note(results: Results) -> str:

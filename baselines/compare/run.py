@@ -60,7 +60,7 @@ def run_jobs(folder: Path, jobs: Sequence[Job], parallel: int, console: Console)
         ValueError: another process is at work in ``folder``.
         KeyboardInterrupt: Ctrl-C; the jobs at work have been stopped and can be resumed.
     """
-    with _lock(folder), _progress(console) as progress:
+    with lock(folder), progress_bars(console) as progress:
         waiting = [job for job in jobs if not is_done(folder, job)]
         if len(waiting) < len(jobs):
             console.print(f"{len(jobs) - len(waiting)} of {len(jobs)} jobs are done already.")
@@ -131,7 +131,8 @@ def _fraction(path: Path) -> float:
         return 0.0
 
 
-def _progress(console: Console) -> Progress:
+def progress_bars(console: Console) -> Progress:
+    """Return bars that tell how far work is, and how long it will take."""
     return Progress(
         TextColumn("{task.description:<20}"),
         BarColumn(bar_width=None),
@@ -147,7 +148,7 @@ def _progress(console: Console) -> Progress:
 
 
 @contextlib.contextmanager
-def _lock(folder: Path) -> Iterator[None]:
+def lock(folder: Path) -> Iterator[None]:
     """Hold the folder for this process; the system lets go of it when the process ends, however it ends."""
     if sys.platform == "win32":
         yield
