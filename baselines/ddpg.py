@@ -34,6 +34,7 @@ from .training import (
     make_envs,
     make_network,
     read_checkpoint,
+    use_device,
     write_checkpoint,
 )
 
@@ -147,8 +148,7 @@ class DDPG:
         Raises:
             TypeError: spaces that DDPG cannot use; says which kind is needed.
         """
-        torch.set_num_threads(1)
-        torch.use_deterministic_algorithms(True)
+        use_device("cpu")
         self.args = args = args or Args()
         self.env_id = env_id
         self.envs = make_envs("DDPG", env_id, env_kwargs, args)

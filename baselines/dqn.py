@@ -40,6 +40,7 @@ from .training import (
     make_envs,
     make_network,
     read_checkpoint,
+    use_device,
     write_checkpoint,
 )
 
@@ -113,6 +114,8 @@ class Args:
     """And from `epsilon_fraction` of the steps on; between, it falls linearly."""
     epsilon_fraction: float = 0.2
     """Fraction of the steps over which it falls."""
+    device: str = "cpu"
+    """Where the network computes: cpu, cuda, cuda:1, mps. A GPU pays where a network is large."""
 
     def __post_init__(self) -> None:
         """Refuse values that no run can use.
@@ -169,6 +172,9 @@ class Network:
             if args.dueling:
                 self.parts["values"] = make_network((trunk[-1], last, cells), generator)
         self.parameters = [*features.parameters(), *(parameter for part in self.parts.values() for parameter in part)]
+        features.device = torch.device(args.device)
+        for tensor in (*self.parameters, self.centers):
+            tensor.data = tensor.data.to(features.device)
 
     def tell(self, columns: Columns) -> Tensor:
         """Return the last layer's columns, shape (B, A, bins or 1), of what the features read of B observations."""
@@ -192,7 +198,7 @@ def spread(values: Tensor, support: Support, smoothing: float) -> Tensor:
 
     HL-Gauss of Farebrother et al. 2024; ``smoothing`` is the standard deviation in intervals.
     """
-    edges = torch.from_numpy(support.edges)
+    edges = torch.from_numpy(support.edges).to(values.device)
     deviation = smoothing * (support.high - support.low) / support.bins
     values = values.clamp(support.low, support.high)
     cumulative = torch.erf((edges - values[:, None]) / (2.0**0.5 * deviation))
@@ -266,7 +272,7 @@ class Replay:
 
     def __init__(self, features: Features, actions: int, args: Args) -> None:
         """Allocate the columns; the system hands out their memory as they fill."""
-        self.args, self.read = args, tuple(features.columns)
+        self.args, self.read, self.device = args, tuple(features.columns), features.device
         self.rows = max(args.replay_size // args.num_envs, args.n_steps + 2)
         shape = (self.rows, args.num_envs)
         self.columns: dict[str, NDArray[Any]] = {
@@ -308,13 +314,13 @@ class Replay:
         discount = discounts[steps] * ~columns["terminated"][after - 1, env]
         return Batch(
             places,
-            torch.from_numpy((weights / weights.min()) ** -correction).float(),
+            self._tensor((weights / weights.min()) ** -correction).float(),
             self._state(row, env),
-            torch.from_numpy(columns["action"][row, env])[:, None],
-            torch.from_numpy(reward).float(),
-            torch.from_numpy(discount).float(),
+            self._tensor(columns["action"][row, env])[:, None],
+            self._tensor(reward).float(),
+            self._tensor(discount).float(),
             self._state(after, env),
-            torch.from_numpy(columns["legal"][after, env]),
+            self._tensor(columns["legal"][after, env]),
         )
 
     def weigh(self, places: NDArray[np.int64], errors: NDArray[np.float32]) -> None:
@@ -324,7 +330,10 @@ class Replay:
         self.weights[places] = weights
 
     def _state(self, row: NDArray[np.int64], env: NDArray[np.int64]) -> dict[str, Tensor]:
-        return {name: torch.from_numpy(self.columns[name][row, env]) for name in self.read}
+        return {name: self._tensor(self.columns[name][row, env]) for name in self.read}
+
+    def _tensor(self, values: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(values).to(self.device)
 
     def __len__(self) -> int:
         """Return how many rows there are."""
@@ -345,9 +354,8 @@ class DQN:
         Raises:
             TypeError: spaces that DQN cannot use; says which kind is needed.
         """
-        torch.set_num_threads(1)
-        torch.use_deterministic_algorithms(True)
         self.args = args = args or Args()
+        self.device = use_device(args.device)
         self.env_id = env_id
         self.envs = make_envs("DQN", env_id, env_kwargs, args)
         action_space = self.envs.single_action_space
@@ -382,7 +390,7 @@ class DQN:
         """The network as it is now, as a policy of its own."""
         parts = {}
         for name, part in self.network.parts.items():
-            arrays = [parameter.detach().numpy().copy() for parameter in part]
+            arrays = [parameter.detach().cpu().numpy().copy() for parameter in part]
             parts[name] = list(zip(arrays[::2], arrays[1::2], strict=True))
         features = copy.deepcopy(self.network.features)
         return QPolicy(parts, self.args.activation, features, self.action_space, self.args.support)
@@ -439,8 +447,8 @@ class DQN:
             epsilon = 1.0
         lots = self.random.random((args.num_envs, 1 + self.actions))  # whether to explore, and where to
         with torch.no_grad():
-            told = self.network.tell({name: torch.from_numpy(self.seen[name]) for name in self.replay.read})
-            values = self.network.values(told).numpy()
+            columns = {name: torch.from_numpy(self.seen[name]).to(self.device) for name in self.replay.read}
+            values = self.network.values(self.network.tell(columns)).cpu().numpy()
         greedy = np.where(allowed, values, -np.inf).argmax(axis=1)
         anything = np.where(allowed, lots[:, 1:], -1.0).argmax(axis=1)
         return np.asarray(np.where(lots[:, 0] < epsilon, anything, greedy))
@@ -482,7 +490,7 @@ class DQN:
         self.value = value.mean()
         descend(self.loss, network.parameters, self.optimizer, args.gradient_bound)
         if args.priority_exponent > 0:
-            self.replay.weigh(batch.places, (target - value).detach().numpy())
+            self.replay.weigh(batch.places, (target - value).detach().cpu().numpy())
 
         with torch.no_grad():
             torch._foreach_lerp_(self.target.parameters, network.parameters, args.tau)

@@ -56,6 +56,7 @@ class Features(nn.Module):
     space: spaces.Space[Any]
     architecture: Architecture
     is_per_action = False  # whether there are features of each action: (B, actions, size)
+    device = torch.device("cpu")  # where it computes
     gain = 1.0  # times 1/sqrt(inputs): bound of the first parameters of a layer
     deviation = 1.0  # of the first parameters of embeddings
 
@@ -86,7 +87,8 @@ class Features(nn.Module):
         """Return the features (N, size) of one observation or a batch, and the shape of the batch."""
         read, batch = self.read(observation)
         with torch.no_grad():
-            return self({name: torch.from_numpy(values) for name, values in read.items()}).numpy(), batch
+            columns = {name: torch.from_numpy(values).to(self.device) for name, values in read.items()}
+            return self(columns).cpu().numpy(), batch
 
 
 class Flat(Features):
@@ -296,7 +298,7 @@ class Dense(MapFeatures):
 
     def pictures(self, columns: Columns) -> list[Tensor]:
         """Return a picture (B, height, width, depth) of each map: tanh of the sum of the embeddings of each tile."""
-        rows = {name: columns[name].long() + torch.tensor(self.starts[name]) for name in MAPS}
+        rows = {name: columns[name].long() + torch.tensor(self.starts[name], device=self.device) for name in MAPS}
         return [torch.tanh(self.tiles[name](rows[name]).sum(dim=3)) for name in MAPS]
 
 
@@ -367,7 +369,7 @@ class Transformer(MapFeatures):
         for name in MAPS:
             attended = self.attention[name](entities, bias)
             table = nn.functional.pad(attended, (0, 0, 1, 0))  # place 0: no entity
-            first = torch.arange(len(table))[:, None, None] * table.shape[1]
+            first = torch.arange(len(table), device=self.device)[:, None, None] * table.shape[1]
             there = nn.functional.embedding(columns[f"{name}_index"].long() + first, table.flatten(0, 1))
             pictures.append(torch.cat([self.tiles[name](columns[name].long()), there], dim=3))
         return pictures

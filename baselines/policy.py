@@ -307,7 +307,7 @@ def _description(features: Features, action_space: spaces.Discrete) -> dict[str,
 
 def _arrays(features: Features) -> dict[str, NDArray[Any]]:
     """Return the parameters of features, by the names under which they are stored."""
-    return {f"{FEATURES}{name}": tensor.numpy() for name, tensor in features.state_dict().items()}
+    return {f"{FEATURES}{name}": tensor.cpu().numpy() for name, tensor in features.state_dict().items()}
 
 
 def _read(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> tuple[Features, Any]:

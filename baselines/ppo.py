@@ -39,6 +39,7 @@ from .training import (
     make_envs,
     make_network,
     read_checkpoint,
+    use_device,
     write_checkpoint,
 )
 
@@ -97,6 +98,8 @@ class Args:
     """Largest norm of a gradient; longer ones are shortened. 0: any."""
     temperature: float = 0.0
     """Of the finished policy: 0 takes the likeliest action, 1 draws by the probabilities, more is more random."""
+    device: str = "cpu"
+    """Where the network computes: cpu, cuda, cuda:1, mps. A GPU pays from networks of the published widths on."""
 
     def __post_init__(self) -> None:
         """Refuse values that no run can use.
@@ -132,6 +135,9 @@ class Network:
         self.policy = make_network((*sizes, actions), generator)
         self.critic = make_network((*sizes, 1), generator, last=None)
         self.parameters = [*features.parameters(), *self.policy, *self.critic]
+        features.device = torch.device(args.device)
+        for parameter in self.parameters:
+            parameter.data = parameter.data.to(features.device)
 
     def tell(self, columns: Columns, allowed: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logarithms of all actions' probabilities, (B, A), and the values, (B,)."""
@@ -219,9 +225,8 @@ class PPO:
         Raises:
             TypeError: spaces that PPO cannot use; says which kind is needed.
         """
-        torch.set_num_threads(1)
-        torch.use_deterministic_algorithms(True)
         self.args = args = args or Args()
+        self.device = use_device(args.device)
         self.env_id = env_id
         self.envs = make_envs("PPO", env_id, env_kwargs, args)
         action_space = self.envs.single_action_space
@@ -251,7 +256,7 @@ class PPO:
     @property
     def policy(self) -> SoftmaxPolicy:
         """The policy as it is now, apart from the learner."""
-        arrays = [parameter.detach().numpy().copy() for parameter in self.network.policy]
+        arrays = [parameter.detach().cpu().numpy().copy() for parameter in self.network.policy]
         layers = list(zip(arrays[::2], arrays[1::2], strict=True))
         features = copy.deepcopy(self.network.features)
         return SoftmaxPolicy(features, layers, self.args.activation, self.action_space, self.args.temperature)
@@ -305,10 +310,10 @@ class PPO:
 
     def _tell(self, seen: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the logarithms of the probabilities, (N, A), and the values, (N,)."""
-        columns = {name: torch.from_numpy(seen[name]) for name in self.network.features.columns}
+        columns = {name: torch.from_numpy(values).to(self.device) for name, values in seen.items()}
         with torch.no_grad():
-            log_probabilities, value = self.network.tell(columns, torch.from_numpy(seen["legal"]))
-        return log_probabilities.numpy(), value.numpy()
+            log_probabilities, value = self.network.tell(columns, columns["legal"])
+        return log_probabilities.cpu().numpy(), value.cpu().numpy()
 
     def _reset(self) -> None:
         """Start new episodes everywhere, from seeds that depend on the run's seed and the step alone."""
@@ -334,19 +339,23 @@ class PPO:
         places = np.flatnonzero(live)
         if not len(places):
             return
-        flat = {
-            name: torch.from_numpy(column.reshape(live.size, *column.shape[2:])) for name, column in columns.items()
-        }
-        flat["return"] = torch.from_numpy((advantage + columns["value"]).ravel())
         spread = advantage[live].std()
-        flat["advantage"] = torch.from_numpy(((advantage - advantage[live].mean()) / (spread + 1e-8)).ravel())
+        columns = {
+            **columns,
+            "return": advantage + columns["value"],
+            "advantage": (advantage - advantage[live].mean()) / (spread + 1e-8),
+        }
+        flat = {
+            name: torch.from_numpy(column.reshape(live.size, *column.shape[2:])).to(self.device)
+            for name, column in columns.items()
+        }
 
         self.optimizer.param_groups[0]["lr"] = args.rate * (1.0 - (1.0 - args.final_rate) * self._progress())
         sums, batches = np.zeros(len(METRICS)), 0
         for _ in range(args.epochs):
             order = self.random.permutation(places)
             for batch in np.array_split(order, math.ceil(len(order) / args.batch_size)):
-                rows = torch.from_numpy(batch)
+                rows = torch.from_numpy(batch).to(self.device)
                 told = self._update({name: column[rows] for name, column in flat.items()})
                 sums, batches = sums + told, batches + 1
             if 0 < args.kl_bound < told[METRICS.index("kl")]:
@@ -372,7 +381,7 @@ class PPO:
         with torch.no_grad():
             kl = (ratio - 1.0 - change).mean()  # unbiased and never negative
             clipped = ((ratio - 1.0).abs() > args.clip).float().mean()
-            return torch.stack((-gain, value_loss, entropy, kl, clipped)).numpy().astype(np.float64)
+            return torch.stack((-gain, value_loss, entropy, kl, clipped)).cpu().numpy().astype(np.float64)
 
     def _progress(self) -> float:
         return min(self.step / self.args.steps, 1.0)

@@ -31,6 +31,7 @@ COMMON_RULES: Rules = (
     ("tau", lambda v: 0 < v <= 1, "more than 0 and at most 1"),
     ("hidden_sizes", lambda v: len(v) > 0 and min(v) >= 1, "one or more widths of at least 1"),
     ("activation", lambda v: v in ACTIVATIONS, " or ".join(ACTIVATIONS)),
+    ("device", lambda v: is_device(v), "cpu, or another on which torch can compute here"),
     ("num_envs", lambda v: v <= ROWS_PER_SEED, f"at most {ROWS_PER_SEED}"),
     ("seed", lambda v: v < 10_000, "less than 10000"),
 )
@@ -46,6 +47,27 @@ def check_args(algo: str, args: Any, rules: Rules) -> None:
         for name in names.split():
             if hasattr(args, name) and not holds(getattr(args, name)):
                 raise ValueError(f"{algo}: {name} = {getattr(args, name)!r}, but it must be {allowed}.")
+
+
+# Where and how torch computes
+
+
+def is_device(name: str) -> bool:
+    """Say whether torch can compute on ``name`` here."""
+    try:
+        torch.zeros(1, device=name).item()
+    except (RuntimeError, AssertionError):  # the latter where torch is built without it
+        return False
+    return True
+
+
+def use_device(name: str) -> torch.device:
+    """Return the device, on which the same run gives the same result from now on; on a CPU, one thread computes."""
+    # Without it the products of matrices on a GPU are not the same each time; read when they are first needed.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    return torch.device(name)
 
 
 # Layers
@@ -143,7 +165,7 @@ def read_checkpoint(path: str | Path, args: Any) -> dict[str, Any]:
     Raises:
         ValueError: it was written with other arguments; names the first that differs.
     """
-    checkpoint: dict[str, Any] = torch.load(path, weights_only=False)
+    checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
     for name, value in dataclasses.asdict(args).items():
         if checkpoint["args"][name] != value:
             raise ValueError(f"{path} was written with {name} = {checkpoint['args'][name]!r}, not {value!r}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ MOTOR = "rlx/ElectricMotorPmsmCurrentFinite-v0"
 
 
 def parameters_of(learner: PPO) -> list[np.ndarray]:
-    return [parameter.detach().numpy() for parameter in learner.network.parameters]
+    return [parameter.detach().cpu().numpy() for parameter in learner.network.parameters]
 
 
 def same(ours: list[np.ndarray], theirs: list[np.ndarray]) -> bool:
@@ -245,6 +246,29 @@ def test_no_global_random_state():
     assert np.array_equal(numpy_state, np.random.get_state()[1])  # noqa: NPY002
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that CUDA reaches")
+@pytest.mark.parametrize("network", ["onehot", "categorical", "dense", "transformer"])
+def test_a_gpu_gives_the_same_result_each_time(network: str, tmp_path: Path):
+    """And what it learns from at first is what a CPU does, up to rounding."""
+    kwargs = {"obs": {"dense": "dense", "transformer": "entities"}.get(network, "ids")}
+    small = Args(network=network, num_envs=8, rollout_steps=16, width=0.25, hidden_sizes=(16,), steps=2_000)
+    first, second, on_cpu = (
+        PPO("rlx/RoguelikeNPC-v0", kwargs, dataclasses.replace(small, device=device))
+        for device in ("cuda", "cuda", "cpu")
+    )
+    for found, expected in zip(first._tell(first.seen), on_cpu._tell(on_cpu.seen), strict=True):
+        assert np.allclose(found, expected, atol=1e-5)
+    first.learn(1_000)
+    first.save(tmp_path / "checkpoint")
+    second.load(tmp_path / "checkpoint")
+    for learner in (first, second):
+        learner.learn(2_000)
+    assert same(parameters_of(first), parameters_of(second))
+    first.policy.save(tmp_path / "policy.npz")
+    seen, info = first.envs.reset(seed=0)
+    assert np.array_equal(first.policy.act(seen, info), load_policy(tmp_path / "policy.npz").act(seen, info))
+
+
 def test_seeds_differ():
     learners = [PPO("Toy/Pick-v0", None, Args(**SMALL, seed=seed)) for seed in (0, 1)]
     assert not same(parameters_of(learners[0]), parameters_of(learners[1]))
@@ -402,6 +426,7 @@ def test_actions_that_it_cannot_choose(env_id: str):
         ({"batch_size": 0}, "batch_size = 0, but it must be at least 1"),
         ({"temperature": -1.0}, "temperature = -1.0, but it must be at least 0"),
         ({"final_rate": 1.5}, "final_rate = 1.5, but it must be between 0 and 1"),
+        ({"device": "gpu"}, "device = 'gpu', but it must be cpu, or another on which torch can compute here"),
     ],
 )
 def test_bad_arguments(values: dict[str, object], message: str):
