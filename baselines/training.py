@@ -108,8 +108,10 @@ def forward(parameters: list[Tensor], x: Tensor, activation: Callable[[Tensor], 
 
 def descend(loss: Tensor, parameters: list[Tensor], optimizer: torch.optim.Optimizer, max_norm: float = 0.0) -> None:
     """Take one optimiser step down ``loss`` in ``parameters`` alone; ``max_norm`` bounds the gradient, unless 0."""
-    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-        parameter.grad = gradient
+    optimizer.zero_grad()
+    # Not autograd.grad, whose gradients may lie in memory in another order (those of convolutions do), which the fused
+    # Adam takes for that of the parameters.
+    torch.autograd.backward(loss, inputs=parameters)
     if max_norm > 0:
         torch.nn.utils.clip_grad_norm_(parameters, max_norm)
     optimizer.step()

@@ -19,6 +19,7 @@ from rlx.baselines.networks import MAPS, Architecture, Features, make_features
 from rlx.baselines.policy import describe_space, load_policy, read_space
 from rlx.baselines.ppo import PPO
 from rlx.baselines.ppo import Args as PpoArgs
+from rlx.baselines.training import descend
 
 TILED = ("categorical", "dense", "transformer")
 NEEDS = {**{network: network for network in TILED}, "onehot": "categorical"}  # network -> kind of observations
@@ -259,6 +260,22 @@ def test_spaces_that_do_not():
 
 
 # That they learn
+
+
+@pytest.mark.parametrize("network", TILED)
+def test_gradients_reach_the_numbers_they_are_of(network: str):
+    """The fused Adam takes a gradient for laid out in memory as its parameter is; those of convolutions may not be."""
+    observations = columns_of(make(network), sample(tiles(NEEDS[network]), 16))
+    moved = []
+    for fused in (True, False):
+        features = make(network)
+        parameters = list(features.parameters())
+        optimizer = torch.optim.Adam(parameters, 1e-3, fused=fused)
+        for _ in range(3):
+            descend(features(observations).square().mean(), parameters, optimizer)
+        moved.append([parameter.detach().clone() for parameter in parameters])
+    for ours, plain in zip(*moved, strict=True):
+        assert torch.allclose(ours, plain, atol=1e-5)
 
 
 class Tiles(gymnasium.Env[Any, Any]):
