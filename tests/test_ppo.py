@@ -249,7 +249,7 @@ def test_no_global_random_state():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that CUDA reaches")
 @pytest.mark.parametrize("network", ["onehot", "categorical", "dense", "transformer"])
 def test_a_gpu_gives_the_same_result_each_time(network: str, tmp_path: Path):
-    """And what it learns from at first is what a CPU does, up to rounding."""
+    """And what it learns from at first is what a CPU does, up to the 10 bits of convolutions in TF32."""
     kwargs = {"obs": {"dense": "dense", "transformer": "entities"}.get(network, "ids")}
     small = Args(network=network, num_envs=8, rollout_steps=16, width=0.25, hidden_sizes=(16,), steps=2_000)
     first, second, on_cpu = (
@@ -257,7 +257,7 @@ def test_a_gpu_gives_the_same_result_each_time(network: str, tmp_path: Path):
         for device in ("cuda", "cuda", "cpu")
     )
     for found, expected in zip(first._tell(first.seen), on_cpu._tell(on_cpu.seen), strict=True):
-        assert np.allclose(found, expected, atol=1e-5)
+        assert np.allclose(found, expected, atol=1e-3)
     first.learn(1_000)
     first.save(tmp_path / "checkpoint")
     second.load(tmp_path / "checkpoint")
