@@ -213,11 +213,11 @@ def test_learns_from_pictures_under_a_mask(told: str):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("env_id", "wins"), [("rlx/RoguelikeNPC-Paper-v0", 0.9), ("rlx/RoguelikeNPC-v0", 0.65)])
+@pytest.mark.parametrize(("env_id", "wins"), [("rlx/RoguelikeNPC-Paper-v0", 0.9), ("rlx/RoguelikeNPC-v0", 0.7)])
 def test_learns_to_win_duels(env_id: str, wins: float):
     """With the tuned arguments: 300 000 steps against the random target, 1 200 000 against the chaser.
 
-    Measured: 0.916 and 0.696 (docs/results/roguelike_learning.md). The aim against the chaser is 0.7.
+    What was measured stands in docs/results/roguelike_learning.md.
     """
     learner = PPO(env_id, args=fill_args("ppo", env_id, {}))
     learner.learn(learner.args.steps)
