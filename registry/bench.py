@@ -141,10 +141,13 @@ def _actions(env: Any, calls: int) -> Iterator[Any]:
     """Yield the random actions of ``calls`` steps, legal ones where there are masks."""
     policy = RandomPolicy(env, SEED)
     single = getattr(env, "single_action_space", None)
+    generator = np.random.default_rng(SEED)
     observation, info = env.reset(seed=SEED)
     for _ in range(calls):
         masks = mask_of(observation, info)
-        if single is not None and masks is not None:
+        if masks is not None and isinstance(single, spaces.Discrete):
+            action = single.start + np.where(masks, generator.random(np.shape(masks)), -1.0).argmax(axis=1)
+        elif masks is not None and single is not None:
             action = np.stack([sample(single, mask) for mask in masks])
         else:
             action = policy.act(observation, info)
