@@ -13,6 +13,7 @@ import gymnasium
 import numpy as np
 import pettingzoo
 import pytest
+from gymnasium.error import InvalidAction
 from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test, seed_test
 
 from rlx.envs.roguelike import duel_v0, load
@@ -313,6 +314,16 @@ def test_a_context_is_the_episodes():
         duel.reset(options={"context": {"start.hp": 1}})
     duel.reset(seed=0)
     assert duel.infos["npc_0"]["signals"]["target_hp"] <= 20
+
+
+def test_what_is_no_action_is_refused():
+    duel = duel_v0.env()
+    duel.reset(seed=0)
+    before = repr(duel.last())
+    for action in (17, -1, None, 0.5):
+        with pytest.raises(InvalidAction, match="Discrete"):
+            duel.step(action)
+    assert repr(duel.last()) == before
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The duel of RoguelikeNPC with both sides in the hands of agents, for PettingZoo.
 
-``env(...)`` is the environment, ``raw_env(...)`` the same without checks, ``parallel_env(...)`` the same behind
-PettingZoo's parallel interface. Since PettingZoo 1.27, importing this module also registers it:
+``env(...)`` is the environment, ``raw_env(...)`` the same without a check of the order of calls, ``parallel_env(...)``
+the same behind PettingZoo's parallel interface. Since PettingZoo 1.27, importing this module also registers it:
 ``pettingzoo.make("aec", "rlx/roguelike_duel_v0")``.
 """
 
@@ -25,7 +25,7 @@ from .records import ACTIONS
 try:
     import pettingzoo
     from pettingzoo.utils.conversions import turn_based_aec_to_parallel
-    from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper, OrderEnforcingWrapper
+    from pettingzoo.utils.wrappers import OrderEnforcingWrapper
 except ImportError:
     raise DependencyNotInstalled('The duel needs PettingZoo: pip install "rlx[pettingzoo]"') from None
 
@@ -237,8 +237,8 @@ _BOOKS = (
 
 
 def env(**kwargs: Any) -> pettingzoo.AECEnv:
-    """Return the duel with PettingZoo's checks of actions and of the order of calls; arguments are `raw_env`'s."""
-    return OrderEnforcingWrapper(AssertOutOfBoundsWrapper(raw_env(**kwargs)))
+    """Return the duel with PettingZoo's check of the order of calls; arguments are `raw_env`'s."""
+    return OrderEnforcingWrapper(raw_env(**kwargs))
 
 
 def parallel_env(**kwargs: Any) -> pettingzoo.ParallelEnv:

@@ -12,7 +12,6 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from ..core import SUCCESS, TERMINATED, KernelEnv, KernelVectorEnv, Problem
-from ..core.problem import copier
 from . import kernels as k
 from . import records
 from .answers import Answering, Opponent, enlist
@@ -21,6 +20,9 @@ from .packing import Seat, pack
 from .params import Design
 from .render import Picture
 from .suite.patches import load_changed
+
+#: How an episode ends: nobody has fallen, the npc has, its target has.
+_RESULTS = ("timeout", "loss", "win")
 
 
 class RoguelikeEnv(KernelEnv):
@@ -79,13 +81,13 @@ class RoguelikeEnv(KernelEnv):
       (ours).
     - ``opponent``: who plays the other side; None: the design's rule. A rule: ``"random"`` (legal actions),
       ``"chaser"``, ``"kiter"``, ``"greedy"`` or ``"still"``. A policy, which sees the game from its own side, with the
-      same kind of observation, mask and ``signals``: its file, as `rlx train` writes it, or an object with
-      ``act(observation, info)``, or such a function. It must choose by these two alone; where it says ``is_batched``,
-      a vector environment asks it for all rows at once. After eight decisions that do not pass the turn, it passes. A
-      list: each episode draws one of it (``signals["opponent"]``), by a random stream of its own; who stands in it
-      twice is drawn twice as often. ``"external"``: there is none: a step is one decision of the actor whose turn it
-      is, observation, mask and ``signals`` are those of the next one to decide (``signals["turn"]``), the reward is
-      that of the one who decided.
+      same kind of observation, mask and ``signals``: its file, as `rlx train` or `rlx export` writes it, or an object
+      with ``act(observation, info)``, or such a function. It must choose by these two alone; where it says
+      ``is_batched``, a vector environment asks it for all rows at once. After eight decisions that do not pass the
+      turn, it passes. A list: each episode draws one of it (``signals["opponent"]``), by a random stream of its own;
+      who stands in it twice is drawn twice as often. ``"external"``: there is none: a step is one decision of the actor
+      whose turn it is, observation, mask and ``signals`` are those of the next one to decide (``signals["turn"]``), the
+      reward is that of the one who decided.
     - ``phase``: of the curriculum, from 1; None: the last one.
     - ``obs``: see above.
     - ``design``: ``"base"``, ``"paper"`` or another of `design.shipped`, the path of a TOML file, or a `Design`; with
@@ -162,15 +164,15 @@ class RoguelikeEnv(KernelEnv):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take a decision, see `KernelEnv.step`; info has the ``result``."""
-        observation, reward, terminated, truncated, info = super().step(action)
-        if not terminated:
-            info["result"] = "timeout"
-        return observation, reward, terminated, truncated, info
+        returned = super().step(action)
+        returned[-1].setdefault("result", "timeout")
+        return returned
 
     def ending(self, values: Any) -> dict[str, Any]:
         """Return ``success`` and ``result``, see `KernelEnv.ending`."""
-        result = np.where(values[SUCCESS] != 0.0, "win", np.where(values[TERMINATED] != 0.0, "loss", "timeout"))
-        return super().ending(values) | {"result": result if result.ndim else result.item()}
+        place = values[TERMINATED] + values[SUCCESS]
+        result = _RESULTS[int(place)] if isinstance(place, float) else np.array(_RESULTS)[place.astype(int)]
+        return super().ending(values) | {"result": result}
 
     def advise(self, rule: str) -> int:
         """Return what the actor whose turn it is would do by a rule; -1 is nothing.
@@ -199,9 +201,8 @@ class RoguelikeEnv(KernelEnv):
         """
         if not self._is_reset:
             raise ResetNeeded("Call env.reset() before env.view(actor).")
-        buffers = self._observations.allocate(1)
-        k.look(self._states, self._rows, actor, buffers, np.empty((1, records.ACTIONS), np.int8))
-        observation: dict[str, NDArray[Any]] = copier(self._observations.views(buffers, 0))()
+        k.look(self._states, self._rows, actor, self._buffers, self._mask)  # which the next step fills anew
+        observation: dict[str, NDArray[Any]] = self._observe()
         return observation
 
     def frame(self) -> NDArray[np.uint8]:
