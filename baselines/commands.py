@@ -26,6 +26,9 @@ Steps = Annotated[int | None, typer.Option(help="Steps of training. Default: as 
 Out = Annotated[Path, typer.Option(help="Folder of the results; the same command continues what is there.")]
 Evaluations = Annotated[int, typer.Option(help="Points of a learning curve.")]
 Episodes = Annotated[int, typer.Option("--eval-episodes", help="Episodes per evaluation, the same for all.")]
+KeepLearners = Annotated[
+    bool, typer.Option("--keep-learners", help="Keep what `rlx recover` needs; with a replay, hundreds of megabytes.")
+]
 
 console = Console()
 
@@ -42,6 +45,7 @@ def train(
     env_kwargs: EnvKwargs = "{}",
     evaluations: Evaluations = 20,
     episodes: Episodes = 20,
+    keep_learners: KeepLearners = False,
     show_args: Annotated[bool, typer.Option("--show-args", help="Show the learner's arguments, and stop.")] = False,
 ) -> None:
     """Train a learner; a run that was stopped goes on where it was.
@@ -64,7 +68,7 @@ def train(
         _show_args(algo, env, values[algo])
         return
     settings = make_settings(env, json_object(env_kwargs), [algo], values, [seed], steps, evaluations, episodes)
-    _run(out, settings, parallel=1)
+    _run(out, settings, 1, keep_learners)
     from .compare.manifest import jobs_of
     from .compare.run import job_folder
 
@@ -99,6 +103,7 @@ def compare(
     ] = None,
     evaluations: Evaluations = 20,
     episodes: Episodes = 20,
+    keep_learners: KeepLearners = False,
 ) -> None:
     """Compare learners and experts on one environment, over several seeds.
 
@@ -114,11 +119,11 @@ def compare(
         if not dot:
             raise typer.BadParameter(f"{name!r}: say whose argument it is, as in ddpg.{name}=...", param_hint="--set")
         values.setdefault(algo, {})[argument] = value
-    setups = _vary(vary or [])
+    setups = parse_vary(vary or [])
     settings = make_settings(
         env, json_object(env_kwargs), names, values, range(seeds), steps, evaluations, episodes, setups
     )
-    _run(out, settings, jobs)
+    _run(out, settings, jobs, keep_learners)
     console.print(f"For curves and statistics: rlx report {out}", highlight=False)
 
 
@@ -162,14 +167,14 @@ def watch(
     console.print(f"Return {total:.6g} in {length} steps." + (f" See {out}" if out else ""), highlight=False)
 
 
-def _run(out: Path, settings: Settings, parallel: int) -> None:
+def _run(out: Path, settings: Settings, parallel: int, keep_learners: bool) -> None:
     """Run a comparison; leave with an error if a job failed or the user stopped it."""
     from .compare.manifest import write_manifest
     from .compare.run import is_done, job_folder, last_words, run_jobs
 
     jobs = write_manifest(out, settings)
     try:
-        failed = run_jobs(out, jobs, parallel, console)
+        failed = run_jobs(out, jobs, parallel, console, keep_learners)
     except KeyboardInterrupt:
         done = sum(is_done(out, job) for job in jobs)
         command = shlex.join(["rlx", *sys.argv[1:]])
@@ -218,7 +223,7 @@ def _show_args(algo: str, env: str, values: dict[str, Any]) -> None:
     console.print(table)
 
 
-def _vary(options: list[str]) -> dict[str, list[Any]]:
+def parse_vary(options: list[str]) -> dict[str, list[Any]]:
     """Read ``["design=base,swap", "rate=[1, 2],[3, 4]"]``; values are all JSON, or else words and numbers."""
     from .arguments import parse
 

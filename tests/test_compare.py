@@ -19,7 +19,7 @@ import toys
 from gymnasium import spaces
 from typer.testing import CliRunner
 
-from rlx.baselines.commands import _vary
+from rlx.baselines.commands import parse_vary
 from rlx.baselines.compare.files import Log, read_json, read_log, write_json
 from rlx.baselines.compare.job import run
 from rlx.baselines.compare.manifest import Job, content, jobs_of, make_settings, write_manifest
@@ -285,8 +285,8 @@ def test_values_to_vary_are_json_or_words():
         '["a","b"],["c"]': [["a", "b"], ["c"]],
         '{"type": "poly", "a": 0.1},{"type": "const"}': [{"type": "poly", "a": 0.1}, {"type": "const"}],
     }.items():
-        assert _vary([f"design={text}"]) == {"design": values}
-    assert _vary(["a=1", "b=x=y", "a=2"]) == {"a": [1, 2], "b": ["x=y"]}
+        assert parse_vary([f"design={text}"]) == {"design": values}
+    assert parse_vary(["a=1", "b=x=y", "a=2"]) == {"a": [1, 2], "b": ["x=y"]}
 
 
 def test_show_args():

@@ -355,8 +355,8 @@ def test_retention_by_hand():
     assert weak.oracle is None and weak.retention is None  # not known
     assert strong.oracle is None and strong.random > 0.0  # hardly better than random play
     expected = (medium.win.value - medium.random) / (0.9 - medium.random)
-    assert medium.retention.value == pytest.approx(expected) and medium.recover_at == pytest.approx(0.855)
-    assert medium.retention.low < expected < medium.retention.high and medium.steps_to_recover is None
+    assert medium.retention.value == pytest.approx(expected)
+    assert medium.retention.low < expected < medium.retention.high
     assert base.change.value == 0.0 and medium.change.value == pytest.approx(medium.win.value - base.win.value)
     assert found.profile["item_values"].known == 1 and found.worst == "melee_up:medium"
     assert found.profile["all"].retention.value == pytest.approx(expected)

@@ -25,11 +25,17 @@ from .manifest import Job, content, setups_of
 
 JOB, CONFIG, LOG, DONE, PROGRESS, OUTPUT = "job.json", "config.json", "log.jsonl", "done.json", "progress", "output.txt"
 POLICY, CHECKPOINT, USAGE = "policy.npz", "checkpoint.pt", "usage.json"
+FINAL = "final.pt"  # the learner as it is at the end, from which `rlx recover` goes on
 PROGRESS_PERIOD = 0.5  # s
 
 
-def run(folder: Path) -> None:
-    """Carry out the job in ``folder`` from where it was left, and mark it done."""
+def run(folder: Path, keep_learner: bool = False) -> None:
+    """Carry out the job in ``folder`` from where it was left, and mark it done.
+
+    Args:
+        folder: of the job.
+        keep_learner: write `FINAL`; with a replay it may have hundreds of megabytes.
+    """
     job = Job(**read_json(folder / JOB))
     write_json(folder / CONFIG, describe(job))
     usage = read_json(folder / USAGE)["cpu_seconds"] if (folder / USAGE).exists() else 0.0
@@ -42,6 +48,8 @@ def run(folder: Path) -> None:
     if job.learns:
         learner = _learn(job, folder, log, report, lambda: write_json(folder / USAGE, {"cpu_seconds": cpu_seconds()}))
         _judge(job, lambda env: learner.policy, learner.step, log, report)
+        if keep_learner:
+            learner.save(folder / FINAL)
     else:
         # An expert that draws lots draws others in each run; the episodes are the same for all.
         arguments = {"seed": job.seed} if job.algo == "random" else {}
@@ -170,4 +178,4 @@ def _commit() -> str | None:
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]))
+    run(Path(sys.argv[1]), keep_learner="--keep-learner" in sys.argv)

@@ -47,7 +47,9 @@ def is_done(folder: Path, job: Job) -> bool:
     return done.exists() and read_json(done)["hash"] == job.hash
 
 
-def run_jobs(folder: Path, jobs: Sequence[Job], parallel: int, console: Console) -> list[Job]:
+def run_jobs(
+    folder: Path, jobs: Sequence[Job], parallel: int, console: Console, keep_learners: bool = False
+) -> list[Job]:
     """Run all jobs that are not done yet, and return those that failed.
 
     Args:
@@ -55,6 +57,7 @@ def run_jobs(folder: Path, jobs: Sequence[Job], parallel: int, console: Console)
         jobs: all of them.
         parallel: how many at a time.
         console: where progress is shown.
+        keep_learners: keep what a learner needs to be trained on later.
 
     Raises:
         ValueError: another process is at work in ``folder``.
@@ -72,7 +75,7 @@ def run_jobs(folder: Path, jobs: Sequence[Job], parallel: int, console: Console)
         try:
             while waiting or running:
                 while waiting and len(running) < parallel:
-                    running.append(_start(folder, waiting.pop(0), progress))
+                    running.append(_start(folder, waiting.pop(0), progress, keep_learners))
                 time.sleep(POLL_PERIOD)
                 underway = 0.0
                 for each in tuple(running):
@@ -107,14 +110,14 @@ def last_words(folder: Path, job: Job) -> str:
     return lines[-1] if lines else "It ended without a word; perhaps the system killed it for want of memory."
 
 
-def _start(folder: Path, job: Job, progress: Progress) -> Running:
+def _start(folder: Path, job: Job, progress: Progress, keep_learner: bool) -> Running:
     home = job_folder(folder, job)
     home.mkdir(parents=True, exist_ok=True)
     write_json(home / JOB, content(job))
     (home / PROGRESS).unlink(missing_ok=True)
     output = (home / OUTPUT).open("wb")
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "rlx.baselines.compare.job", str(home)],
+        [sys.executable, "-P", "-m", "rlx.baselines.compare.job", str(home), *["--keep-learner"] * keep_learner],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,

@@ -24,8 +24,6 @@ from .statistics import Array, Estimate, bracket, paired_shares, retention, shar
 RESULTS = ("win", "loss", "timeout")
 #: Retention is told where the oracle wins so much more often than random play does.
 LEAD = 0.1
-#: Trained on, a policy has recovered when it wins so large a share of the oracle's games.
-RECOVERED = 0.95
 #: Who plays both sides in the view of a design's balance.
 BALANCE_RULES = ("chaser", "kiter", "greedy")
 
@@ -52,10 +50,6 @@ class Outcome:
     """Share of wins of who knows this design; None where that is unknown."""
     retention: Estimate | None
     """(win - random) / (oracle - random); None without an oracle that is `LEAD` ahead of random play."""
-    recover_at: float | None
-    """Share of wins at which a policy that is trained on has recovered: `RECOVERED` of the oracle's."""
-    steps_to_recover: int | None = None
-    """Filled in by who trains it on: that takes a learner, which this is not."""
 
 
 class Summary(NamedTuple):
@@ -258,7 +252,6 @@ class _Sample:
             random=float(self.random[k]),
             oracle=float(self.oracle[k]) if is_known else None,
             retention=bracket(self.retained[k], self.drawn_retained[:, k]) if is_known else None,
-            recover_at=RECOVERED * float(self.oracle[k]) if is_known else None,
         )
 
     def summary(self, members: Sequence[int]) -> Summary:
