@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 console = Console()
 
-Policy = Annotated[str, typer.Option(help="An expert's name, or a policy.npz (or its folder).")]
+Policy = Annotated[str, typer.Option(help="An expert's name, or a policy's file (or its folder).")]
 Class = Annotated[str, typer.Option(help="Class of the npc.")]
 Opponent = Annotated[
     str | None,

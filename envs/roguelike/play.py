@@ -392,7 +392,7 @@ def play(
     ctx: typer.Context,
     against: Annotated[
         str,
-        typer.Option(metavar="POLICY", help=f"The npc: a policy.npz (or its folder), {', '.join(EXPERTS)}, random."),
+        typer.Option(metavar="POLICY", help=f"The npc: a policy's file (or its folder), {', '.join(EXPERTS)}, random."),
     ] = "chaser",
     design: Annotated[str | None, typer.Option(help="A shipped design's name, or a file.")] = None,
     npc_class: Annotated[str | None, typer.Option(help="The npc's class.")] = None,
