@@ -14,13 +14,25 @@ T = TypeVar("T")
 
 
 def describe(kind: type[Any]) -> list[tuple[str, Any, str]]:
-    """Return (name, default, help) of each field of a dataclass, the help from the docstring below the field."""
-    (body,) = (node.body for node in ast.parse(inspect.getsource(kind)).body if isinstance(node, ast.ClassDef))
-    helps = {}
-    for field, doc in zip(body, body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(doc, ast.Expr):
-            helps[field.target.id] = inspect.cleandoc(ast.literal_eval(doc.value)).replace("`", "")
+    """Return (name, default, help) of each field of a dataclass, the help from the docstring below the field.
+
+    The fields of its bases are among them; a field that is declared again without a docstring keeps the help.
+    """
+    helps: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if dataclasses.is_dataclass(base):
+            helps |= _helps(base)
     return [(field.name, field.default, helps.get(field.name, "")) for field in dataclasses.fields(kind)]
+
+
+def _helps(kind: type[Any]) -> dict[str, str]:
+    """Return the help of each field that ``kind`` itself declares with one."""
+    (body,) = (node.body for node in ast.parse(inspect.getsource(kind)).body if isinstance(node, ast.ClassDef))
+    return {
+        field.target.id: inspect.cleandoc(ast.literal_eval(doc.value)).replace("`", "")
+        for field, doc in zip(body, body[1:], strict=False)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(doc, ast.Expr)
+    }
 
 
 def parse(assignments: Iterable[str]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from rlx.registry.experts import make_expert, mask_of
 from .commands import EnvKwargs, console, json_object
 from .compare.files import write_json
 from .compare.manifest import MANIFEST, read_settings
+from .networks import ACTION_NETWORKS
 from .observations import MASK, Entry, Inputs
 from .policy import Layers, MlpPolicy, QPolicy, SoftmaxPolicy, allowed_by, describe_space, load_policy
 
@@ -272,12 +273,116 @@ def _normalized(graph: Graph, x: str, layer: Any) -> str:
     return graph("Add", graph("Mul", x, _array(layer.weight)), _array(layer.bias))
 
 
+def _pages(graph: Graph, features: Any) -> str:
+    """Return what `QWeb` tells of each action, (B, actions, size)."""
+    elements, element_mask = graph.read("elements"), graph.read("element_mask")
+    fields, is_field = graph.read("fields"), _is_there(graph, graph.read("field_mask"))
+    attributes, parts = (_embedded(graph, features.tokens, texts) for texts in (elements, fields))
+    encoded = graph("Relu", _linear(graph, graph("Reshape", parts, [0, 0, -1]), features.field))
+    told = [
+        graph("Reshape", attributes, [0, 0, -1]),
+        graph("Cast", graph.read("features"), to=onnx.TensorProto.FLOAT),
+        *_found(graph, features, attributes, parts, encoded, is_field),
+    ]
+    if features.variant.has_overlap:
+        told.append(_overlap(graph, elements, fields))
+    x = graph("Relu", _linear(graph, graph("Concat", *told, axis=2), features.element))
+    if features.variant.is_recurrent:
+        x = graph("Add", x, _recurrent(graph, features.reader, x, element_mask))
+    click, typing = _array(features.kinds.weight)
+    deeds = graph(
+        "Concat",
+        graph("Unsqueeze", graph("Add", _mean(graph, encoded, is_field), click), [1]),
+        graph("Add", encoded, typing),
+        axis=1,
+    )
+    pairs = graph("Mul", graph("Unsqueeze", x, [2]), graph("Unsqueeze", deeds, [1]))
+    page = graph("Relu", _linear(graph, _mean(graph, x, _is_there(graph, element_mask)), features.page))
+    return graph("Reshape", graph("Add", pairs, graph("Unsqueeze", page, [1, 2])), [0, -1, features.size])
+
+
+def _is_there(graph: Graph, mask: str) -> str:
+    return graph("Cast", mask, to=onnx.TensorProto.BOOL)
+
+
+def _embedded(graph: Graph, table: Any, texts: str) -> str:
+    """Return the mean (B, n, texts, width) of the tokens' embeddings of texts (B, n, texts, tokens), 0 without any."""
+    is_token = graph("Cast", _is_there(graph, texts), to=onnx.TensorProto.FLOAT)
+    rows = graph("Mul", graph("Gather", _array(table.weight), texts), graph("Unsqueeze", is_token, [4]))
+    count = graph("Max", graph("ReduceSum", is_token, [3], keepdims=1), 1.0)
+    return graph("Div", graph("ReduceSum", rows, [3], keepdims=0), count)
+
+
+def _mean(graph: Graph, encodings: str, is_there: str) -> str:
+    """Return the mean (B, size) of those of the encodings (B, n, size) that are there."""
+    weights = graph("Unsqueeze", graph("Cast", is_there, to=onnx.TensorProto.FLOAT), [2])
+    count = graph("Max", graph("ReduceSum", weights, [1], keepdims=0), 1.0)
+    return graph("Div", graph("ReduceSum", graph("Mul", encodings, weights), [1], keepdims=0), count)
+
+
+def _found(graph: Graph, features: Any, attributes: str, parts: str, fields: str, is_field: str) -> list[str]:
+    """Return what `rlx.baselines.qweb.attend` does."""
+    count, kinds, _ = graph.parts["fields"].shape[1:]
+    width = features.tokens.embedding_dim
+    keys = graph("Transpose", graph("Reshape", parts, [0, count * kinds, width]), perm=[0, 2, 1])
+    logits = graph("MatMul", graph("ReduceSum", attributes, [2], keepdims=0), keys)
+    logits = graph("Transpose", graph("Reshape", logits, [0, 0, count, kinds]), perm=[0, 1, 3, 2])
+    logits = graph("Mul", logits, width**-0.5)
+    logits = graph("Where", graph("Unsqueeze", is_field, [1, 2]), logits, FORBIDDEN)
+    heeded = graph("Softmax", graph("Pad", logits, [0, 0, 0, 1, 0, 0, 0, 0]), axis=3)  # place 0: no field
+    heeded = graph("Slice", heeded, [1], [1 + count], [3])
+    size = graph.parts["elements"].shape[1]
+    found = graph("MatMul", graph("Reshape", heeded, [0, size * kinds, count]), fields)
+    told = [graph("Reshape", found, [0, size, -1])]
+    if features.variant.has_overlap:
+        same = graph("ReduceProd", heeded, axes=[2], keepdims=0)
+        told.append(graph("ReduceSum", same, [2], keepdims=1))
+    return told
+
+
+def _overlap(graph: Graph, elements: str, fields: str) -> str:
+    """Return what `rlx.baselines.qweb.overlap` does, (B, elements, fields * parts)."""
+    there = graph("Unsqueeze", graph("Reshape", elements, [0, 0, -1]), [2, 3])
+    shares = []
+    for place in range(graph.parts["fields"].shape[3]):
+        word = graph("Unsqueeze", graph("Gather", fields, [place], axis=3), [1])  # (B, 1, F, parts, 1)
+        same = graph("Cast", graph("Equal", there, word), to=onnx.TensorProto.FLOAT)
+        shares.append(graph("ReduceMax", same, axes=[4], keepdims=1))
+    is_word = graph("Cast", _is_there(graph, graph("Unsqueeze", fields, [1])), to=onnx.TensorProto.FLOAT)
+    found = graph("ReduceSum", graph("Mul", graph("Concat", *shares, axis=4), is_word), [4], keepdims=0)
+    count = graph("Max", graph("ReduceSum", is_word, [4], keepdims=0), 1.0)
+    return graph("Reshape", graph("Div", found, count), [0, 0, -1])
+
+
+def _recurrent(graph: Graph, layer: Any, x: str, mask: str) -> str:
+    """Return what a bidirectional LSTM of torch makes of (B, n, size), with 0 where nothing is there."""
+
+    def weights(name: str) -> Array:
+        directions = (_array(getattr(layer, f"{name}{direction}")) for direction in ("", "_reverse"))
+        # The gates: torch has input, forget, cell, output; ONNX has input, output, forget, cell.
+        return np.stack([np.concatenate([np.split(one, 4)[gate] for gate in (0, 3, 1, 2)]) for one in directions])
+
+    lengths = graph("Max", graph("ReduceSum", mask, [1], keepdims=0), np.array(1, np.int32))
+    bias = np.concatenate([weights("bias_ih_l0"), weights("bias_hh_l0")], axis=1)
+    sequence = graph("Transpose", x, perm=[1, 0, 2])
+    read = graph(
+        "LSTM", sequence, weights("weight_ih_l0"), weights("weight_hh_l0"), bias, lengths,
+        hidden_size=layer.hidden_size, direction="bidirectional",
+    )  # fmt: skip
+    return graph("Reshape", graph("Transpose", read, perm=[2, 0, 1, 3]), [0, 0, -1])
+
+
 _PICTURES: dict[str, Callable[[Graph, Any], list[str]]] = {
     "categorical": _categorical,
     "dense": _dense,
     "transformer": _transformer,
 }
-_FEATURES: dict[str, Callable[[Graph, Any], str]] = {"mlp": _flat, "onehot": _onehot, **dict.fromkeys(_PICTURES, _maps)}
+_FEATURES: dict[str, Callable[[Graph, Any], str]] = {
+    "mlp": _flat,
+    "onehot": _onehot,
+    **dict.fromkeys(_PICTURES, _maps),
+    **dict.fromkeys(ACTION_NETWORKS, _pages),
+}
 
 
 # ----------------------------------------------------------------------------------------------------------- policies
@@ -303,11 +408,17 @@ def _logits(graph: Graph, policy: SoftmaxPolicy) -> str:
 
 def _q_values(graph: Graph, policy: QPolicy) -> str:
     """Return what each action is worth, (B, A)."""
-    x = _hidden(graph, _features(graph, policy), policy.parts["trunk"], policy.activation)
-    shape = [0, -1, max(policy.support.bins, 1)]
+    x = _features(graph, policy)
+    if policy.features.is_per_action:  # one row for each action
+        x = graph("Reshape", x, [-1, policy.features.size])
+    x = _hidden(graph, x, policy.parts["trunk"], policy.activation)
     streams = {
-        name: graph("Reshape", _layers(graph, x, policy.parts[name], policy.activation), shape)
-        for name in ("advantages", "values")
+        name: graph(
+            "Reshape",
+            _layers(graph, x, policy.parts[name], policy.activation),
+            [-1, columns, max(policy.support.bins, 1)],
+        )
+        for name, columns in (("advantages", int(policy.action_space.n)), ("values", 1))
         if name in policy.parts
     }
     told = streams["advantages"]

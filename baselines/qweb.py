@@ -7,9 +7,10 @@ paper leaves open is ours: each element attends to the fields by scaled dot prod
 2017, https://arxiv.org/abs/1706.03762), so that names that were never seen can still be found on the page.
 
 The paper's shallow features, how many words of a field occur in an element, are an option that nothing turns on by
-itself: the network "qweb-overlap". Granted US patents of the paper's authors (US11734375B2, US12118052B2, US12153642B2,
-US12625918B2) have claims on such features joined to those of the elements, and on composite Q values: before a product
-uses this network, let somebody judge that who can.
+itself, and so is any other number that says how far an element and a field coincide: the network "qweb-overlap".
+Granted US patents of the paper's authors (US11734375B2, US12118052B2, US12153642B2, US12625918B2) have claims on such
+features joined to those of the elements, and on composite Q values: before a product uses this network, let somebody
+judge that who can.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Variant(NamedTuple):
     is_recurrent: bool = True
     """Whether elements are read in their order; otherwise each is read alone."""
     has_overlap: bool = False
-    """Whether it is told how many words of each field occur in an element."""
+    """Whether it is told what words of each field occur in an element, and how likely its parts find the same field."""
 
 
 VARIANTS = {"qweb": Variant(), "qweb-alone": Variant(is_recurrent=False), "qweb-overlap": Variant(has_overlap=True)}
@@ -63,11 +64,11 @@ class QWeb(Features):
         self.variant = VARIANTS[architecture.network]
         attributes, (fields, parts, _) = boxes["elements"].shape[1], boxes["fields"].shape
         vocabulary = 1 + max(int(boxes[name].high.max()) for name in ("elements", "fields"))
-        overlaps = fields * parts if self.variant.has_overlap else 0
+        overlaps = fields * parts + 1 if self.variant.has_overlap else 0
         self.tokens = nn.Embedding(vocabulary, token)
         self.kinds = nn.Embedding(2, size)  # click, type
         self.field = nn.Linear(parts * token, size)
-        told = attributes * token + boxes["features"].shape[1] + parts * size + 1 + overlaps
+        told = attributes * token + boxes["features"].shape[1] + parts * size + overlaps
         self.element = nn.Linear(told, size)
         self.page = nn.Linear(size, size)
         if self.variant.is_recurrent:
@@ -78,9 +79,11 @@ class QWeb(Features):
         attributes, parts = self._embed(columns["elements"]), self._embed(columns["fields"])
         is_field = columns["field_mask"] != 0
         fields = torch.relu(self.field(parts.flatten(2)))
-        told = [attributes.flatten(2), columns["features"].float(), attend(attributes, parts, fields, is_field)]
+        heeded = attend(attributes, parts, is_field)
+        found = torch.einsum("bepf,bfs->beps", heeded, fields)
+        told = [attributes.flatten(2), columns["features"].float(), found.flatten(2)]
         if self.variant.has_overlap:
-            told.append(overlap(columns["elements"], columns["fields"]).flatten(2))
+            told += [agreement(heeded), overlap(columns["elements"], columns["fields"]).flatten(2)]
         elements = torch.relu(self.element(torch.cat(told, dim=2)))
         if self.variant.is_recurrent:
             elements = elements + self._read(elements, columns["element_mask"])
@@ -115,27 +118,28 @@ def mean(encodings: Tensor, is_there: Tensor) -> Tensor:
     return (encodings * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
 
 
-def attend(attributes: Tensor, parts: Tensor, fields: Tensor, is_field: Tensor) -> Tensor:
-    """Return what elements find in the fields that their attributes resemble.
+def attend(attributes: Tensor, parts: Tensor, is_field: Tensor) -> Tensor:
+    """Return how much elements heed each field, by what their attributes resemble, (B, E, parts, F).
 
-    There is a head for each part of a field. An element may also attend to nothing, which has the logit 0. Beside what
-    the heads find it is told how likely all of them choose the same field, as where an input called by a field's key
-    holds its value.
+    There is a head for each part of a field. An element may also attend to nothing, which has the logit 0.
 
     Args:
         attributes: embedded, (B, E, attributes, token).
         parts: embedded, (B, F, parts, token).
-        fields: encoded, (B, F, size).
-        is_field: which of them are there, (B, F).
-
-    Returns:
-        (B, E, parts * size + 1).
+        is_field: which of the fields are there, (B, F).
     """
     logits = torch.einsum("bed,bfpd->bepf", attributes.sum(dim=2), parts) * attributes.shape[3] ** -0.5
     logits = logits.masked_fill(~is_field[:, None, None], NOTHING)
-    heeded = torch.softmax(nn.functional.pad(logits, (1, 0)), dim=3)[..., 1:]
-    found = torch.einsum("bepf,bfs->beps", heeded, fields).flatten(2)
-    return torch.cat([found, heeded.prod(dim=2).sum(dim=2, keepdim=True)], dim=2)
+    return torch.softmax(nn.functional.pad(logits, (1, 0)), dim=3)[..., 1:]
+
+
+def agreement(heeded: Tensor) -> Tensor:
+    """Return how likely all heads choose the same field, (B, E, 1), as where an input named by a key holds the value.
+
+    Args:
+        heeded: (B, E, parts, F), see `attend`.
+    """
+    return heeded.prod(dim=2).sum(dim=2, keepdim=True)
 
 
 def overlap(elements: Tensor, fields: Tensor) -> Tensor:

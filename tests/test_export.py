@@ -23,7 +23,7 @@ from rlx.baselines.compare.run import job_folder  # noqa: E402
 from rlx.baselines.dqn import DQN  # noqa: E402
 from rlx.baselines.dqn import Args as DqnArgs  # noqa: E402
 from rlx.baselines.export import FORBIDDEN, TOLERANCE, export_policy, inputs_of, observe, outputs_of  # noqa: E402
-from rlx.baselines.networks import NETWORKS, Architecture, make_features  # noqa: E402
+from rlx.baselines.networks import ACTION_NETWORKS, NETWORKS, Architecture, make_features  # noqa: E402
 from rlx.baselines.policy import MlpPolicy, SoftmaxPolicy  # noqa: E402
 from rlx.baselines.training import make_network  # noqa: E402
 from rlx.registry.cli import app  # noqa: E402
@@ -103,6 +103,16 @@ def test_networks_of_the_roguelike(network: str, tmp_path: Path) -> None:
 def test_values_by_maps_of_tiles(tmp_path: Path) -> None:
     env = gymnasium.make(ROGUELIKE)
     hold_together(dqn(ROGUELIKE, {}, network="categorical", width=0.25), env, tmp_path / "policy.onnx")
+
+
+@pytest.mark.parametrize("network", ACTION_NETWORKS)
+def test_values_of_what_can_be_done_on_a_page(network: str, tmp_path: Path) -> None:
+    """Pages of several lengths, texts without words, and typing as well as clicks."""
+    kwargs = {"task": "login-user-popup"}
+    policy = dqn("rlx/WebNav-v0", kwargs, network=network, width=0.25)
+    policy.parts["advantages"] = [(20.0 * weight, bias + 0.1) for weight, bias in policy.parts["advantages"]]
+    values = hold_together(policy, gymnasium.make("rlx/WebNav-v0", **kwargs), tmp_path / "policy.onnx")["q_values"]
+    assert np.ptp(values[values != FORBIDDEN]) > 0.3, "a policy that finds all alike tests little"
 
 
 @pytest.mark.parametrize("mask", ["observation", "info"])

@@ -13,6 +13,7 @@ import torch
 from gymnasium import spaces
 
 from rlx.baselines.arguments import describe
+from rlx.baselines.compare.manifest import make_settings
 from rlx.baselines.curriculum import Args, CurriculumDQN
 from rlx.baselines.dqn import DQN
 from rlx.baselines.dqn import Args as DqnArgs
@@ -20,7 +21,7 @@ from rlx.baselines.evaluation import evaluate
 from rlx.baselines.learners import learners_for, make_learner
 from rlx.baselines.networks import ACTION_NETWORKS, Architecture, Features, make_features
 from rlx.baselines.policy import load_policy
-from rlx.baselines.qweb import attend, overlap
+from rlx.baselines.qweb import agreement, attend, overlap
 
 WORDS = 9  # 0 is none; 1 to 4 say what an element or a field is
 NAME, BIRTH, BUTTON = 1, 2, 3
@@ -170,15 +171,17 @@ def test_elements_attend_to_what_they_resemble():
     """Orthogonal tokens of length 4 in 16 numbers: the scaled product of a token with itself is 4."""
     tokens = torch.eye(16) * 4.0
     attributes, parts = tokens[torch.tensor([[[0, 1], [2, 3]]])], tokens[torch.tensor([[[0, 4], [5, 2]]])]
-    fields = torch.tensor([[[1.0], [10.0]]])
-    alike, unlike = np.exp(4.0), 1.0
-    first = alike / (alike + 2 * unlike)  # the other field, and nothing
-    found = attend(attributes, parts, fields, torch.tensor([[True, True]]))
-    other = unlike / (alike + 2 * unlike)
-    even, both = 11.0 / 3.0, (first + other) / 3.0
-    expected = [[first + 10.0 * other, even, both], [even, other + 10.0 * first, both]]
-    np.testing.assert_allclose(found[0], expected, rtol=1e-5)
-    assert not attend(attributes, parts, fields, torch.tensor([[False, False]])).any()
+    heeded = attend(attributes, parts, torch.tensor([[True, True]]))
+    alike, other = np.exp(4.0) / (np.exp(4.0) + 2.0), 1.0 / (np.exp(4.0) + 2.0)  # the other field, and nothing
+    even = 1.0 / 3.0
+    expected = [[[alike, other], [even, even]], [[even, even], [other, alike]]]
+    np.testing.assert_allclose(heeded[0], expected, rtol=1e-5)
+    assert not attend(attributes, parts, torch.tensor([[False, False]])).any()
+
+
+def test_agreement_on_a_field():
+    heeded = torch.tensor([[[[0.5, 0.25], [0.5, 0.125]], [[1.0, 0.0], [0.0, 1.0]]]])
+    np.testing.assert_allclose(agreement(heeded)[0], [[0.5 * 0.5 + 0.25 * 0.125], [0.0]])
 
 
 def test_overlap():
@@ -202,6 +205,12 @@ def test_only_dqn_can_use_it():
 def test_learners_that_suit():
     assert learners_for("Toy/Form-v0", {}) == ["dqn", "ppo", "qweb"]
     assert "qweb" not in learners_for("CartPole-v1", {})
+    for env_id, message in (
+        ("CartPole-v1", r"qweb does not suit the observations of CartPole-v1, Box\(.*\). It reads elements and fields"),
+        ("Pendulum-v1", r"qweb does not suit the actions of Pendulum-v1, Box\(.*\). Learners that do: ddpg"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make_settings(env_id, {}, ["qweb"], {}, [0], None, 1, 1)
 
 
 # Learning
@@ -310,6 +319,9 @@ def test_values_that_are_not_allowed(name: str, value: Any):
         Args(**{name: value})
 
 
-def test_its_own_arguments_are_explained():
-    own = Args.__annotations__
-    assert all(meaning.endswith(".") for name, _, meaning in describe(Args) if name in own)
+def test_all_arguments_are_explained():
+    helps = {name: meaning for name, _, meaning in describe(Args)}
+    assert [name for name, meaning in helps.items() if not meaning.endswith(".")] == []
+    inherited = {name: meaning for name, _, meaning in describe(DqnArgs)}
+    assert helps["tau"] == inherited["tau"], "of the base"
+    assert helps["gamma"] != inherited["gamma"], "its own"

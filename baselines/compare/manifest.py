@@ -14,7 +14,7 @@ from typing import Any
 from rlx import __version__
 from rlx.registry.catalog import environments
 
-from ..learners import LEARNERS, fill_args, learners_for, spaces_of
+from ..learners import ENTRIES, LEARNERS, fill_args, learners_for, spaces_of
 from ..observations import Inputs
 from .files import read_json, write_json
 
@@ -105,7 +105,7 @@ def make_settings(
     Args:
         env_id: the environment.
         env_kwargs: its keyword arguments.
-        algos: experts of the environment, and learners that suit its actions; empty for all of them.
+        algos: experts of the environment, and learners that suit its observations and actions; empty for all of them.
         values: learner -> arguments that differ from the tuned ones.
         seeds: one run of each algorithm per seed.
         steps: of training; None for what is tuned, or the learner's default.
@@ -114,8 +114,8 @@ def make_settings(
         vary: keyword arguments of the environment, and the values with which every run is judged besides.
 
     Raises:
-        ValueError: an unknown algorithm or argument, a number that is not allowed, a learner that the actions do not
-            suit, or a set-up in which no policy trained with ``env_kwargs`` can act.
+        ValueError: an unknown algorithm or argument, a number that is not allowed, a learner that the observations
+            or the actions do not suit, or a set-up in which no policy trained with ``env_kwargs`` can act.
     """
     for name, number in {"seeds": len(seeds), "evaluations": evaluations, "episodes": episodes}.items():
         if number < 1:
@@ -129,9 +129,12 @@ def make_settings(
                 f"There is no algorithm {algo!r} for {env_id}. There are: {', '.join([*suitable, *others])}."
             )
         if algo in LEARNERS and algo not in suitable:
+            observations, actions = spaces_of(env_id, env_kwargs)
+            fits = isinstance(actions, LEARNERS[algo][-1])
+            needed = f" It reads {' and '.join(ENTRIES[algo])}." if fits else ""
             raise ValueError(
-                f"{algo} does not suit the actions of {env_id}, {spaces_of(env_id, env_kwargs)[1]}. "
-                f"Learners that do: {', '.join(suitable) or 'none'}."
+                f"{algo} does not suit the {'observations' if fits else 'actions'} of {env_id}, "
+                f"{observations if fits else actions}.{needed} Learners that do: {', '.join(suitable) or 'none'}."
             )
     complete: dict[str, dict[str, Any]] = {}
     for algo in algos or (*suitable, *others):
