@@ -32,10 +32,11 @@ from gymnasium import spaces
 from gymnasium.error import DependencyNotInstalled, InvalidAction, ResetNeeded
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import iterate
 
 from .catalog import Environment, environments, register_all
 from .experts import RandomPolicy, experts, make_expert
-from .fleet import Fleet
+from .fleet import Fleet, stacked
 from .probe import STEPS, Broken, Env, Moment, advance, begin, begin_and_play, difference, need, need_same, play
 
 SEED = 20_000
@@ -552,10 +553,11 @@ def bad_actions_of_rows_are_refused(subject: Subject) -> str | None:
     envs.reset(seed=SEED)
     control.reset(seed=SEED)
     actions = RandomPolicy(envs, seed=0).act(None, {})  # type: ignore[arg-type]
-    wrong = {"one row too few": actions[1:]}
+    rows = list(iterate(envs.action_space, actions))
+    wrong = {"one row too few": stacked(envs.single_action_space, rows[1:])}
     for what, action in _bad_actions(envs.single_action_space).items():
-        if np.shape(action) == np.shape(actions[0]):
-            wrong[f"{what} in row 1"] = np.array([actions[0], action, *actions[2:]])
+        if np.shape(action) == np.shape(rows[0]):
+            wrong[f"{what} in row 1"] = np.array([rows[0], action, *rows[2:]])
     for what, batch in wrong.items():
         with _must_raise(InvalidAction, f"a batch with {what}"):
             envs.step(batch)

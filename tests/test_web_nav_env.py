@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
+from gymnasium.error import InvalidAction
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -93,6 +94,7 @@ def test_unknown_arguments_are_told() -> None:
         ({"task": "login-usr"}, "Did you mean 'login-user'"),
         ({"reward": "dense"}, "Allowed: raw, scaled"),
         ({"views": ["html"]}, "Allowed: utterance, text, dom"),
+        ({"actions": "shi17"}, "Allowed: composite, liu18"),
         ({"elements": 0}, "elements = 0"),
         ({"parameters": {"step": 1.0}}, "Allowed: step_ms, limit_ms"),
         ({"parameters": {"step_ms": -1.0}}, r"Browsing.step_ms = -1.0 is outside"),
@@ -256,6 +258,88 @@ def test_actions_are_numbers(elements: int, fields: int, data: st.DataObject) ->
     action = actions.encode(place, kind, fields)
     assert 0 <= action < elements * (1 + fields)
     assert actions.decode(action, fields) == (place, kind)
+
+
+@given(st.integers(1, 200), st.integers(1, 20), st.data())
+def test_actions_are_dictionaries(elements: int, fields: int, data: st.DataObject) -> None:
+    space = actions.Liu18(elements, fields)
+    number = data.draw(st.integers(0, elements * (1 + fields) - 1))
+    action = space.action(number)
+    assert space.contains(action)
+    assert space.number(action) == number
+    place, kind = actions.decode(number, fields)
+    expected = (actions.CLICK_ELEMENT, place, 0) if kind == actions.CLICK else (actions.TYPE_FIELD, place, kind - 1)
+    assert tuple(action[key] for key in ("action_type", "ref", "field")) == expected
+
+
+def test_dictionaries_do_what_numbers_do() -> None:
+    """One by one and in rows, and actions that are drawn are allowed."""
+    kwargs: dict[str, Any] = {"task": "email-inbox", "parameters": {"limit_ms": 6_000.0}}
+    numbers, dicts = WebNavEnv(**kwargs), WebNavEnv(**kwargs, actions="liu18")
+    rows, rows_of_dicts = WebNavVectorEnv(3, **kwargs), WebNavVectorEnv(3, **kwargs, actions="liu18")
+    space = dicts.action_space
+    assert isinstance(space, actions.Liu18)
+    assert rows_of_dicts.single_action_space == space
+    _, info = dicts.reset(seed=4)
+    envs = numbers, dicts, rows, rows_of_dicts
+    told = [env.reset(seed=4)[0] for env in envs]
+    space.seed(0)
+    for _ in range(25):
+        action = space.sample(info["action_mask"])
+        number = int(space.number(action))
+        assert info["action_mask"][number] == 1
+        batch = {key: np.full(3, part) for key, part in action.items()}
+        told = [
+            env.step(one) for env, one in zip(envs, (np.int64(number), action, np.full(3, number), batch), strict=True)
+        ]
+        info = told[1][4]
+        for one, other in ((told[0], told[1]), (told[2], told[3])):
+            for name, part in one[0].items():
+                np.testing.assert_array_equal(part, other[0][name])
+            np.testing.assert_array_equal(np.array(one[1:3]), np.array(other[1:3]))
+    assert told[0][2]
+
+
+def test_nothing_is_an_action_of_a_dictionary() -> None:
+    env = WebNavEnv("login-user", actions="liu18")
+    env.reset(seed=3)
+    dom = env.dom()
+    for place in range(12):
+        _, reward, terminated, _, info = env.step({"action_type": actions.NONE, "ref": place, "field": 1})
+        assert (env.dom(), reward, terminated) == (dom, 0.0, False)
+    assert info["signals"]["time"] == 12 * 300.0
+
+
+def test_the_oracle_acts_by_dictionaries() -> None:
+    env = gymnasium.make("rlx/WebNavLoginUser-v0", actions="liu18")
+    observation, info = env.reset(seed=3)
+    oracle = make_expert(env, "oracle")
+    terminated = False
+    while not terminated:
+        action = oracle.act(observation, info)
+        assert env.action_space.contains(action)
+        observation, _, terminated, _, info = env.step(action)
+    assert info["success"]
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        5,
+        {"action_type": 1, "ref": 2},
+        {"action_type": 3, "ref": 2, "field": 0},
+        {"action_type": 1, "ref": 16, "field": 0},
+        {"action_type": 1, "ref": -1, "field": 0},
+        {"action_type": 1, "ref": 2.0, "field": 0},
+        {"action_type": 1, "ref": [2], "field": 0},
+    ],
+)
+def test_what_is_no_action_is_told(action: Any) -> None:
+    env = WebNavEnv("login-user", actions="liu18")
+    env.reset(seed=3)
+    with pytest.raises(InvalidAction, match="action_type below 3, ref below 16, field below 2"):
+        env.step(action)
+    assert env.session.page.time == 0.0
 
 
 def test_what_the_mask_rules_out_does_nothing_but_time_passes() -> None:

@@ -1,4 +1,4 @@
-"""Web pages: compare the embedded ones with a browser's."""
+"""Web pages: are the embedded ones a browser's, how hard are they, how many instructions do our own give?"""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ if TYPE_CHECKING:
 
 _HEADING = "# WebNav: embedded pages beside a browser's\n\nMade by `rlx web conformance --out FILE`."
 _COLUMNS = "| Task | Episodes the same | Steps | First difference |\n|---|---|---|---|"
+_EXPERTS = "# WebNav: random play and the oracle\n\nMade by `rlx web experts --out FILE`."
+_EXPERT_COLUMNS = (
+    "| Task | Random play succeeds | its mean reward | its actions | The oracle succeeds | its actions |\n"
+    "|---|---:|---:|---:|---:|---:|"
+)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 
 @app.callback()
 def web() -> None:
-    """Web pages: compare the embedded ones with a browser's."""
+    """Web pages: are the embedded ones a browser's, how hard are they, how many instructions do our own give?"""
 
 
 @app.command()
@@ -37,13 +42,12 @@ def conformance(
     """Play random episodes in the embedded page and in a browser, and tell whether all they showed was the same."""
     from .browser import pages
     from .browser.conformance import play
-    from .tasks import TASKS
+    from .tasks import MINIWOB
 
-    if unknown := set(task or ()) - set(TASKS):
-        raise ValueError(f"--task {unknown.pop()!r} is unknown. Allowed: {', '.join(TASKS)}.")
+    _need_known(task, MINIWOB)
     found: dict[str, list[tuple[Verdict, Recording | None]]] = {}
     version = ""
-    for name in task or TASKS:
+    for name in task or MINIWOB:
         kind = pages(name, browser)
         try:
             version = kind.site.version
@@ -61,9 +65,65 @@ def conformance(
     )
     typer.echo(summary)
     if out is not None:
-        rows = "\n".join(_row(name, told) for name, told in verdicts.items())
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(f"{_HEADING}\n\n{summary}\n\n{_COLUMNS}\n{rows}\n", encoding="utf-8")
+        _write(out, _HEADING, summary, _COLUMNS, [_row(name, told) for name, told in verdicts.items()])
+
+
+@app.command()
+def experts(
+    task: Annotated[list[str] | None, typer.Option(help="Only this task; may be given several times.")] = None,
+    episodes: Annotated[int, typer.Option(help="Of each player on each task.", min=1)] = 1000,
+    first: Annotated[int, typer.Option(help="The first seed.", min=0)] = 20_000,
+    out: Annotated[Path | None, typer.Option(help="Write the table into this file.")] = None,
+) -> None:
+    """Play at random and as the oracle does, and tell how often each succeeds."""
+    from .reference import at_random, by_the_oracle
+    from .tasks import TASKS
+
+    _need_known(task, TASKS)
+    seeds = range(first, first + episodes)
+    rows = []
+    for name in task or TASKS:
+        random = at_random(name, seeds)
+        try:
+            oracle = by_the_oracle(name, seeds)
+            told = f"{oracle.success:.3f} | {oracle.actions:.1f}"
+        except LookupError:
+            told = "no action types the answer |"
+        rows.append(f"| {name} | {random.success:.3f} | {random.reward:.2f} | {random.actions:.1f} | {told} |")
+        typer.echo(rows[-1])
+    if out is not None:
+        summary = (
+            f"Seeds {first} to {first + episodes - 1}, {episodes} episodes of each, 50 actions at most. Random play "
+            f"draws from the actions of the mask. A share's standard error is at most {0.5 / episodes**0.5:.3f}."
+        )
+        _write(out, _EXPERTS, summary, _EXPERT_COLUMNS, rows)
+
+
+@app.command()
+def instructions(
+    n: Annotated[list[int] | None, typer.Option("--n", help="Size of form-n; may be given several times.")] = None,
+) -> None:
+    """Print how many instructions each of our own tasks can give."""
+    from .tasks.book_flight import BookFlightForm
+    from .tasks.form_n import FormN
+    from .tasks.multi_page import MultiPage
+
+    rows = [("book-flight-form", BookFlightForm.instructions()), ("multi-page", MultiPage.instructions())]
+    rows += [(f"form-n, n = {most}", FormN.instructions(n=most)) for most in n or (8, 10, 14, 20, 40, 60, 80, 100)]
+    typer.echo("| Task | Instructions | |\n|---|---|---|")
+    for task, count in rows:
+        typer.echo(f"| {task} | {count:.2e} | {count} |")
+
+
+def _need_known(chosen: list[str] | None, tasks: Iterable[str]) -> None:
+    if unknown := set(chosen or ()) - set(tasks):
+        raise ValueError(f"--task {unknown.pop()!r} is unknown. Allowed: {', '.join(tasks)}.")
+
+
+def _write(out: Path, heading: str, summary: str, columns: str, rows: list[str]) -> None:
+    """Write a page with a table."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text("\n".join((heading, "", summary, "", columns, *rows, "")), encoding="utf-8")
 
 
 def _row(name: str, verdicts: list[Verdict]) -> str:

@@ -1,13 +1,13 @@
 """A document: elements, what of them is visible, and listeners.
 
 It holds what an agent and a page's code can tell apart, and no geometry: an element has a box or has none.
-`Document.nodes` lists what is visible in the order of MiniWoB++'s ``core.getDOMInfo``.
+`Document.outline` lists what is visible in the order of MiniWoB++'s ``core.getDOMInfo``.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html.parser import HTMLParser
 from typing import Any, NamedTuple, TypeVar
 
@@ -75,7 +75,8 @@ class Element:
         id: unique in its document, or empty.
         classes: names, separated by blanks.
         attributes: the other ones; never changed in place, see `set`.
-        children: elements and texts, in order; changed through methods only.
+        children: elements and texts, in order; changed through methods only. A list in each of them would keep
+            Python's collector of garbage busy.
         parent: the element around it.
         document: the document it is in.
         listeners: on its events, in order of registration.
@@ -105,7 +106,7 @@ class Element:
         self.listeners: tuple[Listener, ...] = ()
         self.parent: Element | None = None
         self.document: Document | None = None
-        self.children: list[Element | str] = []
+        self.children: tuple[Element | str, ...] = ()
         if children:
             self.append(*children)
 
@@ -121,6 +122,7 @@ class Element:
         self.id = id
         if self.document is not None:
             self.document.ids.setdefault(id, self)
+            self._touch()
 
     @property
     def classes(self) -> str:
@@ -236,17 +238,18 @@ class Element:
         """Add children, so that the first is at ``index``."""
         for child in children:
             if isinstance(child, Element):
-                child.remove()
+                if child.parent is not None:
+                    child.remove()
                 child.parent = self
                 if self.document is not None:
                     self.document.adopt(child)
-        self.children[index:index] = children
+        self.children = self.children[:index] + children + self.children[index:]
         self._restructure()
 
     def remove(self) -> None:
         """Take it out of its parent."""
         if self.parent is not None:
-            self.parent.children.remove(self)
+            self.parent.children = tuple(child for child in self.parent.children if child is not self)
             self.parent._restructure()
             self.parent = None
             if self.document is not None:
@@ -259,7 +262,7 @@ class Element:
                 child.parent = None
                 if self.document is not None:
                     self.document.release(child)
-        self.children = []
+        self.children = ()
         self._restructure()
 
     def elements(self) -> list[Element]:
@@ -309,6 +312,8 @@ class Element:
             argument: plain data, given as ``event.argument``.
         """
         self.listeners += (Listener(type, unbound(handler), plain(argument)),)
+        if self.document is not None:
+            self.document.heard.add(type)
 
     def off(self, type: str) -> None:
         """Forget the listeners on an event."""
@@ -331,10 +336,10 @@ class Element:
         twin._classes, twin._value, twin.edit = self._classes, self._value, self.edit
         twin._is_checked, twin._is_hidden, twin.is_tampered = self._is_checked, self._is_hidden, self.is_tampered
         twin.parent, twin.document, twin.id = parent, document, self.id
-        twin.children = [
-            child if type(child) is str else child.copy(twin, document, ids)  # type: ignore[union-attr]
-            for child in self.children
-        ]
+        children = self.children
+        if len(children) > 1 or (children and not isinstance(children[0], str)):
+            children = tuple([c if isinstance(c, str) else c.copy(twin, document, ids) for c in children])
+        twin.children = children
         if ids is not None and self.id:
             ids.setdefault(self.id, twin)
         return twin
@@ -346,7 +351,7 @@ class Node(NamedTuple):
     element: Element  # of a text, the element it is in
     is_text: bool
     text: str | None  # of a text, and of an element without elements inside; else None
-    parent: int  # the parent's index in the list, -1 for the body
+    parent: int  # the place of its parent, -1 for the body
     depth: int  # 0 for the body
 
     @property
@@ -355,15 +360,23 @@ class Node(NamedTuple):
         return "t" if self.is_text else self.element.tag
 
 
-def _joined(children: list[Element | str]) -> str | None:
-    """Return the text of ``children``, or None if there are elements among them."""
-    texts = []
-    for child in children:
-        if not isinstance(child, str):
-            return None
-        if stripped := child.strip():
-            texts.append(stripped)
-    return " ".join(texts)
+class Outline(NamedTuple):
+    """What is visible, in document order, the body first: a `Node` per place, in columns.
+
+    As many objects as there are nodes would keep Python's collector of garbage busy.
+    """
+
+    elements: list[Element]
+    are_texts: list[bool]
+    texts: list[str | None]
+    parents: list[int]
+    depths: list[int]
+
+    @classmethod
+    def of(cls, nodes: Sequence[Node]) -> Outline:
+        """Return the columns of ``nodes``."""
+        columns: Any = ([node[column] for node in nodes] for column in range(len(Node._fields)))
+        return cls(*columns)
 
 
 class Document:
@@ -374,7 +387,8 @@ class Document:
         style: what the style sheet says.
         ids: elements by their id.
         structure: a number that grows when the list of visible nodes may have changed.
-        touched: elements whose value, classes, attributes, focus or ``is_tampered`` changed since someone emptied it.
+        touched: elements whose id, value, classes, attributes, focus or ``is_tampered`` changed since it was emptied.
+        heard: types of events that an element has a listener on, or had.
         focused: the element that has the keyboard, if it is not the body.
     """
 
@@ -384,15 +398,18 @@ class Document:
         self.ids: dict[str, Element] = {}
         self.structure = 0
         self.touched: set[Element] = set()
+        self.heard: set[str] = set()
         self.focused: Element | None = None
         self.body = Element("BODY")
         self.body.document = self
-        self._nodes: list[Node] = []
-        self._listed = -1  # the structure that the list of nodes shows
+        self._outline = Outline([], [], [], [], [])
+        self._listed = -1  # the structure that the outline shows
 
     def adopt(self, element: Element) -> None:
         """Take in ``element`` and what is inside."""
         element.document = self
+        for listener in element.listeners:
+            self.heard.add(listener.type)
         if element.id:
             self.ids.setdefault(element.id, element)
         for child in element.children:
@@ -406,6 +423,7 @@ class Document:
             del self.ids[element.id]
         if self.focused is element:
             self.focused = None
+            self.touched.add(element)
         for child in element.children:
             if isinstance(child, Element):
                 self.release(child)
@@ -417,29 +435,55 @@ class Document:
         if _look(self.style, tag, id, before) != _look(self.style, tag, id, element.classes):
             self.structure += 1
 
-    def nodes(self) -> list[Node]:
-        """Return what is visible, in document order, the body first. The list is not to be changed."""
+    def outline(self) -> Outline:
+        """Return what is visible. The lists are not to be changed."""
         if self._listed != self.structure:
-            self._nodes, self._listed = [], self.structure
+            self._outline, self._listed = Outline([], [], [], [], []), self.structure
             self._list(self.body, -1, 0)
-        return self._nodes
+        return self._outline
+
+    def nodes(self) -> list[Node]:
+        """Return what is visible, in document order, the body first."""
+        return list(map(Node._make, zip(*self.outline(), strict=True)))
 
     def _list(self, element: Element, parent: int, depth: int) -> None:
-        is_displayed, is_sized = _look(self.style, element.tag, element.id, element._classes)
-        if element._is_hidden or not is_displayed:
+        if element._is_hidden:
             return
-        nodes, children = self._nodes, element.children
-        index = len(nodes)
-        text = _joined(children)
-        nodes.append(Node(element, False, text, parent, depth))
-        if text is None:
-            for child in children:
-                if not isinstance(child, str):
-                    self._list(child, index, depth + 1)
-                elif stripped := child.strip():
-                    nodes.append(Node(element, True, stripped, index, depth + 1))
-        if not text and not is_sized and len(nodes) == index + 1:
-            del nodes[index]
+        is_displayed, is_sized = _look(self.style, element.tag, element.id, element._classes)
+        if not is_displayed:
+            return
+        children = element.children
+        text: str | None = ""  # all of it, if there are no elements inside
+        for child in children:
+            if not isinstance(child, str):
+                text = None
+                break
+            if stripped := child.strip():
+                text = f"{text} {stripped}" if text else stripped
+        if text == "" and not is_sized:
+            return
+        outline = self._outline
+        elements, are_texts, texts, parents, depths = outline
+        place = len(elements)
+        elements.append(element)
+        are_texts.append(False)
+        texts.append(text)
+        parents.append(parent)
+        depths.append(depth)
+        if text is not None:
+            return
+        for child in children:
+            if not isinstance(child, str):
+                self._list(child, place, depth + 1)
+            elif stripped := child.strip():
+                elements.append(element)
+                are_texts.append(True)
+                texts.append(stripped)
+                parents.append(place)
+                depths.append(depth + 1)
+        if not is_sized and len(elements) == place + 1:
+            for column in outline:
+                column.pop()
 
     def is_displayed(self, element: Element) -> bool:
         """Return whether neither it nor an element around it is hidden."""
@@ -477,7 +521,7 @@ class Document:
     def copy(self) -> Document:
         """Return the document anew."""
         twin = Document(self.style)
-        twin.structure = self.structure
+        twin.structure, twin.heard = self.structure, self.heard.copy()
         twin.body = self.body.copy(None, twin, twin.ids)
         if self.focused is not None:
             twin.focused = twin.follow(self.path(self.focused))
@@ -502,19 +546,18 @@ class Document:
 
 
 class Markup:
-    """Elements written as HTML, to be put into documents any number of times.
+    """Elements to be put into documents any number of times, with their listeners."""
 
-    ``style="display: none"`` hides; ``value`` and ``checked`` set what a control shows at first.
-    """
+    def __init__(self, *parts: Element | str) -> None:
+        """Take elements, and HTML: elements and texts; blanks between elements are left out.
 
-    def __init__(self, html: str) -> None:
-        """Read ``html``, elements and texts; blanks between elements are left out."""
-        reader = _Reader()
-        reader.feed(html)
-        reader.close()
-        self._root = reader.root
+        ``style="display: none"`` hides; ``value`` and ``checked`` set what a control shows at first.
+        """
+        self._root = Element("BODY")
+        for part in parts:
+            self._root.append(*([part] if isinstance(part, Element) else _read(part)))
 
-    def copy(self) -> list[Element | str]:
+    def copy(self) -> tuple[Element | str, ...]:
         """Return the elements and texts anew."""
         twin = self._root.copy()
         for child in twin.children:
@@ -525,6 +568,13 @@ class Markup:
     def element(self) -> Element:
         """Return its first element anew."""
         return next(child for child in self.copy() if isinstance(child, Element))
+
+
+def _read(html: str) -> tuple[Element | str, ...]:
+    reader = _Reader()
+    reader.feed(html)
+    reader.close()
+    return reader.root.children
 
 
 class _Reader(HTMLParser):

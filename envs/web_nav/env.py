@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
+from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ..core import SIMULATION, KernelEnv, KernelVectorEnv, Problem, Simulations, State, as_record
 from . import observations
+from .actions import Liu18
 from .page import Page
-from .params import Browsing
 from .render import Screen
 from .session import INFO, Session, Task
 from .tasks import TASKS
@@ -38,7 +38,8 @@ class WebNavEnv(KernelEnv):
     A page shows forms, lists, menus, a mailbox, an airline. Its instruction is a sentence, and the same as fields (key
     and value). The tasks are those of MiniWoB++, embedded: a document that answers clicks and typing as a browser does,
     with a clock of its own, so that nothing depends on how fast an agent is. ``reset(seed=k)`` gives the page that
-    MiniWoB++ gives in Chromium after ``Math.seedrandom(k)``.
+    MiniWoB++ gives in Chromium after ``Math.seedrandom(k)``. Three tasks are our own: book-flight-form, form-n and
+    multi-page, the last two as hard as their parameters say.
 
     ## Action space
     `Discrete(elements * (1 + fields))`, with ``info["action_mask"]``: node ``action // (1 + fields)`` is clicked, and
@@ -49,6 +50,9 @@ class WebNavEnv(KernelEnv):
     Where a solution has to type what no field of the instruction says, further fields hold it: a text in either case
     (enter-text-2), a time with all its digits (enter-time), the words, cells or texts that are on the page (find-word,
     read-table, copy-paste). What has to be worked out (simple-arithmetic, simple-algebra) no action can type.
+
+    With ``actions="liu18"`` it is a `Dict`: ``action_type`` (0 nothing, 1 click, 2 click and type), ``ref``, the node,
+    and ``field``. The mask stays that of the numbers; `actions.Liu18` converts.
 
     ## Observation space
     A `Dict`. Nodes, which are elements and texts, come in document order, the body first; what is not displayed is no
@@ -77,15 +81,18 @@ class WebNavEnv(KernelEnv):
     Terminated when the page says so, or with -1 when the time limit is over. The spec truncates after 50 actions.
 
     ## Arguments
-    - ``task``: a name in MiniWoB++, see `tasks.TASKS`.
+    - ``task``: a name in MiniWoB++, or one of our own, see `tasks.TASKS`.
     - ``reward``: ``"raw"`` or ``"scaled"``; ``dense``: whether progress is rewarded.
-    - ``elements``, ``fields``, ``tokens``: how much there is room for; None: what the task's pages were found to need,
-      over 300 seeds of random play and the oracle's. What does not fit, such as a text that is typed again and again,
-      is left out and counted in ``signals["omitted"]``.
-    - ``parameters``: `Browsing` fields that differ from its defaults. They are the context as well: ``step_ms``, time
-      per action; ``limit_ms``; the curriculum ``warm_start``, share of the oracle's actions that are played at the
-      start, at most all but one; and ``subgoal_fields``: the episode succeeds when the first so many controls, in the
-      oracle's order, hold what they should; fields that say what later ones should hold are not shown.
+    - ``elements``, ``fields``, ``tokens``: how much there is room for; None: what the parameters of form-n and
+      multi-page ask for, or what the task's pages were found to need, over 300 seeds of random play and the oracle's.
+      What does not fit, such as a text that is typed again and again, is left out and counted in
+      ``signals["omitted"]``.
+    - ``parameters``: `Browsing` fields that differ from its defaults; of form-n `FormBrowsing`, of multi-page
+      `SiteBrowsing`. They are the context as well: ``step_ms``, time per action; ``limit_ms``; the curriculum
+      ``warm_start``, share of the oracle's actions that are played at the start, at most all but one; and
+      ``subgoal_fields``: the episode succeeds when the first so many controls, in the oracle's order, hold what they
+      should; fields that say what later ones should hold are not shown.
+    - ``actions``: ``"composite"``, numbers; or ``"liu18"``, the `Dict` of Liu et al. and MiniWoB++.
     - ``views``: what ``info`` shows besides: ``"utterance"``, ``"text"`` (a line per node, with its place),
       ``"dom"`` (as MiniWoB++ nests it).
     - ``backend``: ``"embedded"``; or ``"browser"``, what Chrome or Chromium shows. There, ``task`` may be any page of
@@ -117,6 +124,7 @@ class WebNavEnv(KernelEnv):
         fields: int | None = None,
         tokens: int | None = None,
         parameters: dict[str, float] | None = None,
+        actions: str = "composite",
         views: Sequence[str] = (),
         backend: str = "embedded",
         browser: str | None = None,
@@ -125,7 +133,7 @@ class WebNavEnv(KernelEnv):
         """Set the task up; the arguments are described above.
 
         Raises:
-            ValueError: an unknown task, reward, view or back end, no room, or a parameter out of range.
+            ValueError: an unknown task, reward, view, back end or kind of actions, no room, a parameter out of range.
             DependencyNotInstalled: what a browser needs is missing.
         """
         if backend not in ("embedded", "browser"):
@@ -136,15 +144,19 @@ class WebNavEnv(KernelEnv):
             raise ValueError(f"task = {task!r} is unknown. {hint}Allowed: {', '.join(TASKS)}.")
         if reward not in ("raw", "scaled"):
             raise ValueError(f"reward = {reward!r} is unknown. Allowed: raw, scaled.")
+        if actions not in ("composite", "liu18"):
+            raise ValueError(f"actions = {actions!r} is unknown. Allowed: composite, liu18.")
         for view in views:
             if view not in _VIEWS:
                 raise ValueError(f"views has {view!r}. Allowed: {', '.join(_VIEWS)}.")
-        layout = observations.layout(task, elements, fields, tokens)
+        given = parameters or {}
+        room = TASKS[task].room(**given) if backend == "embedded" else None
+        layout = observations.layout(task, elements, fields, tokens, room)
         kind, self._site = _pages(task, backend, browser)
         rules = Task(kind, layout, reward == "scaled", dense)
         simulations = Simulations(lambda seed, browsing: Session(rules, seed, browsing))
         problem = Problem(
-            parameters=_browsing(rules.page, parameters or {}),
+            parameters=kind.browsing(**given),
             observation_space=observations.space(layout),
             action_space=spaces.Discrete(layout.actions),
             state_dtype=SIMULATION,
@@ -157,6 +169,8 @@ class WebNavEnv(KernelEnv):
             notes=(lambda states: _notes(states, views)) if views else None,
         )
         super().__init__(problem, render_mode)
+        self._dicts = Liu18(layout.elements, layout.fields) if actions == "liu18" else None
+        self.action_space = self._dicts or problem.action_space
         self._screen = None if render_mode is None else Screen()
 
     @property
@@ -180,13 +194,26 @@ class WebNavEnv(KernelEnv):
         """Return what is visible, as MiniWoB++ nests it, see `dom.Document.dump`."""
         return self.session.page.dump()
 
-    def solve(self) -> int:
-        """Return what the task's oracle would do.
+    def solve(self) -> Any:
+        """Return the action that the task's oracle would take.
 
         Raises:
             LookupError: it would do what is no action here.
         """
-        return self.session.oracle()
+        number = self.session.oracle()
+        return number if self._dicts is None else self._dicts.action(number)
+
+    def number(self, action: Any, batch: tuple[int, ...] = ()) -> Any:
+        """Return an action, or a batch of them, as numbers.
+
+        Raises:
+            InvalidAction: it is no action.
+        """
+        return action if self._dicts is None else self._dicts.number(action, batch)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Take one step, see `KernelEnv.step`."""
+        return super().step(self.number(action))
 
     def frame(self) -> NDArray[np.uint8]:
         """Draw the page, uint8 of shape (600, 800, 3), or take the browser's picture, which has a size of its own."""
@@ -219,6 +246,19 @@ class WebNavVectorEnv(KernelVectorEnv):
     """Many pages, an action on each by one call."""
 
     env_class = WebNavEnv
+    _single: WebNavEnv
+
+    def __init__(self, num_envs: int = 1, **kwargs: Any) -> None:
+        """Make ``num_envs`` environments, see `KernelVectorEnv`."""
+        super().__init__(num_envs, **kwargs)
+        self.single_action_space = self._single.action_space
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+    def step(
+        self, actions: Any
+    ) -> tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """Step every row, see `KernelVectorEnv.step`."""
+        return super().step(self._single.number(actions, (self.num_envs,)))
 
 
 def _pages(task: str, backend: str, browser: str | None) -> tuple[type[Page], Site | None]:
@@ -229,15 +269,6 @@ def _pages(task: str, backend: str, browser: str | None) -> tuple[type[Page], Si
 
     kind = pages(task, browser)
     return kind, kind.site
-
-
-def _browsing(page: type[Page], given: dict[str, float]) -> Browsing:
-    """Return the defaults of a task, with what is ``given`` instead."""
-    names = [field.name for field in dataclasses.fields(Browsing)]
-    for name in given:
-        if name not in names:
-            raise ValueError(f"parameters has {name!r}. Allowed: {', '.join(names)}.")
-    return Browsing(**{"limit_ms": page.limit, **given})
 
 
 def _notes(states: NDArray[np.void], views: Sequence[str]) -> dict[str, NDArray[Any]]:

@@ -17,10 +17,9 @@ class Oracle:
     def reset(self) -> None:
         """Do nothing: it looks at the page alone."""
 
-    def act(self, observation: Any, info: dict[str, Any]) -> int:
+    def act(self, observation: Any, info: dict[str, Any]) -> Any:
         """Choose the next action."""
-        action: int = self._env.solve()
-        return action
+        return self._env.solve()
 
 
 def oracle(env: gymnasium.Env[Any, Any]) -> Oracle:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import struct
 from array import array
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from gymnasium import spaces
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..core.problem import Observations
 from .actions import is_typable
-from .dom import Element
+from .dom import Element, Outline
 from .page import Page
 from .tokens import BUCKETS, encode, survey, vocabulary
 
@@ -24,6 +24,9 @@ FEATURES = ("focused", "tampered", "new", "typable", "checked", "disabled", "tex
 _FOCUSED, _TAMPERED, _NEW, _TYPABLE, _CHECKED, _DISABLED, _TEXT, _LEAF = (1 << i for i in range(len(FEATURES)))
 #: The features of each sum of the numbers above, int8 as bytes.
 _BITS = [bytes(state >> i & 1 for i in range(len(FEATURES))) for state in range(1 << len(FEATURES))]
+#: The buffers' places, in the order in which the space has dtypes.
+_FLAGS, _NUMBERS = 0, 1
+_NUMBER = struct.Struct("h")
 #: Of a task that no survey has seen.
 _USUAL = (128, 8, 16)
 
@@ -41,8 +44,14 @@ class Layout(NamedTuple):
         return self.elements * (1 + self.fields)
 
 
-def layout(task: str, elements: int | None, fields: int | None, tokens: int | None) -> Layout:
-    """Return the layout of a task: what is given, and for the rest what its pages were found to need.
+def layout(
+    task: str,
+    elements: int | None = None,
+    fields: int | None = None,
+    tokens: int | None = None,
+    room: tuple[int, int, int] | None = None,
+) -> Layout:
+    """Return the layout of a task: what is given, and for the rest ``room``, or what its pages were found to need.
 
     Raises:
         ValueError: one of the numbers is not positive.
@@ -51,7 +60,7 @@ def layout(task: str, elements: int | None, fields: int | None, tokens: int | No
     for name, value in given.items():
         if value is not None and value < 1:
             raise ValueError(f"{name} = {value!r}: at least 1 is needed, or None for what the task's pages need.")
-    usual = survey()["sizes"].get(task, _USUAL)
+    usual = room or survey()["sizes"].get(task, _USUAL)
     return Layout(*(most if value is None else value for value, most in zip(given.values(), usual, strict=True)))
 
 
@@ -80,21 +89,28 @@ class _Plan:
         self.layout = layout
         observations = Observations(space(layout))
         self.dtypes = [np.dtype(dtype) for dtype in observations.dtypes]
-        #: Per buffer: name and size of each part. Sizes and starts count bytes.
-        self.parts: list[list[tuple[str, int]]] = [[] for _ in self.dtypes]
+        self.row_size = len(ATTRIBUTES) * layout.tokens * _NUMBER.size
+        #: Per buffer: the names of its parts. Sizes and starts count bytes.
+        self.parts: list[list[str]] = [[] for _ in self.dtypes]
+        self.sizes = [width * dtype.itemsize for width, dtype in zip(observations.widths, self.dtypes, strict=True)]
         self.starts: dict[str, int] = {}
         for name, _, buffer, columns in observations.slices:
             assert name is not None
             width = self.dtypes[buffer].itemsize
             self.starts[name] = columns.start * width
-            self.parts[buffer].append((name, (columns.stop - columns.start) * width))
+            self.parts[buffer].append(name)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _plan, (self.layout,)
 
     def join(self, parts: dict[str, bytes]) -> tuple[bytearray, ...]:
         """Return buffers whose parts begin as given and go on with zeros."""
-        return tuple(bytearray().join(parts[name].ljust(size, b"\0") for name, size in sizes) for sizes in self.parts)
+        buffers = tuple(map(bytearray, self.sizes))
+        for buffer, names in zip(buffers, self.parts, strict=True):
+            for name in names:
+                start, part = self.starts[name], parts[name]
+                buffer[start : start + len(part)] = part
+        return buffers
 
 
 @functools.cache
@@ -102,9 +118,17 @@ def _plan(layout: Layout) -> _Plan:
     return _Plan(layout)
 
 
-#: The buffers' places, in the order in which the space has dtypes.
-_FLAGS, _NUMBERS = 0, 1
-_NUMBER = struct.Struct("h")
+#: What is told of an element as long as it is not touched: its text; its attributes, and how many words of theirs do
+#: not fit; the sum of its features, but for new and leaf, which go with its place.
+Told: TypeAlias = tuple[str | None, bytes, int, int]
+
+
+@functools.lru_cache(256)
+def _masks(fields: int, shown: int) -> list[bytes]:
+    """Return, by sums of features, what a node takes: a click, any of the ``fields``; ``shown`` of them are there."""
+    click, typing = bytes([1] + fields * [0]), bytes((1 + shown) * [1] + (fields - shown) * [0])
+    sums = range(len(_BITS))
+    return [bytes(1 + fields) if not s & _LEAF else typing if s & _TYPABLE else click for s in sums]
 
 
 class View:
@@ -112,6 +136,7 @@ class View:
 
     Attributes:
         buffers: the observation, flat, int8 and int16, as `core.Problem` has it.
+        mask: of it, the actions that are allowed, shape (actions,).
         count: how many nodes the page has.
     """
 
@@ -121,9 +146,8 @@ class View:
         shown = [encode(field, layout.tokens) for field in fields[: layout.fields]]
         self._fields, self._field_mask = b"".join(row for row, _ in shown), b"\1" * len(shown)
         self._omitted = max(len(fields) - layout.fields, 0) + sum(cut for _, cut in shown)
-        none = bytes(layout.fields)
-        # The masks of a node that is no leaf, of a leaf, and of one that takes typing.
-        self._masks = b"\0" + none, b"\1" + none, b"\1" + self._field_mask.ljust(layout.fields, b"\0")
+        self._masks = _masks(layout.fields, len(shown))
+        self._told: dict[Element, Told] = {}
         self._places: dict[Element, int] = {}
         self._has_new = False
         self._list(page, is_first=True)
@@ -141,13 +165,13 @@ class View:
     def attach(self, page: Page) -> None:
         """Go on with ``page``, which is a copy of the page that is shown."""
         self._read()
-        nodes = page.nodes()[: self.layout.elements]
-        self._places = {node.element: place for place, node in enumerate(nodes) if not node.is_text}
+        self._told = {}
+        self._places = _places(page.document.outline(), self.layout.elements)
         self._structure = page.document.structure
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what points into the page or the buffers, see `attach`."""
-        return self.__dict__ | {"_places": {}, "buffers": ()}
+        return self.__dict__ | {"_told": {}, "_places": {}, "buffers": (), "mask": None}
 
     def refresh(self, page: Page) -> None:
         """Show what has changed."""
@@ -159,21 +183,17 @@ class View:
                 start, size = self._plan.starts["features"], self.layout.elements * len(FEATURES)
                 self.buffers[_FLAGS][start : start + size][FEATURES.index("new") :: len(FEATURES)] = 0
                 self._has_new = False
-            for element in document.touched:
-                if (place := self._places.get(element)) is not None:
-                    self._show(page, element, place)
-            document.touched.clear()
+            if document.touched:
+                texts, focused = document.outline().texts, page.focused
+                for element in document.touched:
+                    if (place := self._places.get(element)) is not None:
+                        self._show(element, place, texts[place], focused)
+                document.touched.clear()
         self._tell_time(page)
 
     def place(self, element: Element) -> int | None:
         """Return where an element is shown, or None."""
         return self._places.get(element)
-
-    @property
-    def mask(self) -> NDArray[np.int8]:
-        """The actions that are allowed, shape (actions,)."""
-        start = self._plan.starts["action_mask"]
-        return self.buffers[_FLAGS][start : start + self.layout.actions]
 
     def is_allowed(self, action: int) -> bool:
         """Return whether the mask has an action."""
@@ -186,61 +206,70 @@ class View:
 
     def _list(self, page: Page, is_first: bool = False) -> None:
         """Show all nodes."""
-        length = self.layout.tokens
-        nodes = page.nodes()
-        shown = nodes[: self.layout.elements] if len(nodes) > self.layout.elements else nodes
-        parents = {node.parent for node in shown}
-        before, focused = self._places, page.focused
-        places: dict[Element, int] = {}
-        rows, cuts, features, masks = [], [], [], []
-        for place, node in enumerate(shown):
-            element = node.element
-            if node.is_text:
-                row, cut = encode(("t", node.text or "", "", "", ""), length)
+        length, document, focused = self.layout.tokens, page.document, page.focused
+        outline, count = document.outline(), self.layout.elements
+        elements, are_texts, texts = outline.elements[:count], outline.are_texts[:count], outline.texts[:count]
+        parents = outline.parents[:count]
+        has_inside = set(parents)
+        before, known = self._places, self._told
+        for element in document.touched:
+            known.pop(element, None)
+        document.touched.clear()
+        new = 0 if is_first else _NEW
+        everything: dict[Element, Told] = {}
+        rows, cuts, states = [], [], []
+        for place, (element, is_text, text) in enumerate(zip(elements, are_texts, texts, strict=True)):
+            if is_text:
+                row, cut = encode(("t", text or "", "", "", ""), length)
                 state = _TEXT
             else:
-                places[element] = place
-                row, cut = _encode(element, node.text, length)
-                state = _state(element, focused)
-            if not is_first and element not in before:
-                state |= _NEW
-            if place not in parents:
+                told = known.get(element)
+                if told is None or told[0] != text:
+                    told = _tell(element, text, focused, length)
+                everything[element] = told
+                _, row, cut, state = told
+            if element not in before:
+                state |= new
+            if place not in has_inside:
                 state |= _LEAF
             rows.append(row)
             cuts.append(cut)
-            features.append(_BITS[state])
-            masks.append(self._masks[_reach(state)])
+            states.append(state)
         self._written = self._plan.join(
             {
-                "action_mask": b"".join(masks),
-                "depth": array("h", [node.depth for node in shown]).tobytes(),
-                "element_mask": b"\1" * len(shown),
+                "action_mask": b"".join([self._masks[state] for state in states]),
+                "depth": array("h", outline.depths[:count]).tobytes(),
+                "element_mask": b"\1" * len(rows),
                 "elements": b"".join(rows),
-                "features": b"".join(features),
+                "features": b"".join([_BITS[state] for state in states]),
                 "field_mask": self._field_mask,
                 "fields": self._fields,
-                "parent": array("h", [node.parent + 1 for node in shown]).tobytes(),
+                "parent": array("h", [parent + 1 for parent in parents]).tobytes(),
                 "time": b"",
             }
         )
         self._read()
-        self._places, self._structure, self._cuts = places, page.document.structure, cuts
-        self._has_new, self.count = not is_first, len(nodes)
-        page.document.touched.clear()
+        self._told, self._places = everything, _places(outline, count)
+        self._structure, self._cuts = document.structure, cuts
+        self._has_new, self.count = not is_first, len(outline.elements)
 
-    def _show(self, page: Page, element: Element, place: int) -> None:
+    def _show(self, element: Element, place: int, text: str | None, focused: Element | None) -> None:
         """Show one element again."""
-        flags, numbers = self._written
-        starts, row_size, actions = self._plan.starts, 2 * len(ATTRIBUTES) * self.layout.tokens, 1 + self.layout.fields
-        row, self._cuts[place] = _encode(element, page.nodes()[place].text, self.layout.tokens)
+        told = _tell(element, text, focused, self.layout.tokens)
+        if told == self._told.get(element):
+            return
+        self._told[element] = told
+        _, row, self._cuts[place], state = told
+        (flags, numbers), starts, row_size = self._written, self._plan.starts, self._plan.row_size
         start = starts["elements"] + place * row_size
         numbers[start : start + row_size] = row
         start = starts["features"] + place * len(FEATURES)
         end = start + len(FEATURES)
-        state = _state(element, page.focused) | (_LEAF if flags[end - 1] else 0)
+        state |= _LEAF if flags[end - 1] else 0
         flags[start:end] = _BITS[state]
-        start = starts["action_mask"] + place * actions
-        flags[start : start + actions] = self._masks[_reach(state)]
+        mask = self._masks[state]
+        start = starts["action_mask"] + place * len(mask)
+        flags[start : start + len(mask)] = mask
 
     def _tell_time(self, page: Page) -> None:
         start = self._plan.starts["time"]
@@ -250,34 +279,35 @@ class View:
     def _read(self) -> None:
         """Let the arrays show what is written."""
         pairs = zip(self._written, self._plan.dtypes, strict=True)
-        self.buffers = tuple(np.frombuffer(written, dtype) for written, dtype in pairs)
+        self.buffers = tuple([np.frombuffer(written, dtype) for written, dtype in pairs])
+        start = self._plan.starts["action_mask"]
+        self.mask: NDArray[np.int8] = self.buffers[_FLAGS][start : start + self.layout.actions]
 
 
-def _reach(state: int) -> int:
-    """Return what can be done to a node: 0 nothing, 1 a click, 2 typing too."""
-    return 0 if not state & _LEAF else 2 if state & _TYPABLE else 1
+def _places(outline: Outline, count: int) -> dict[Element, int]:
+    """Return where the elements among the first ``count`` nodes are."""
+    numbered = enumerate(zip(outline.elements[:count], outline.are_texts, strict=False))
+    return {element: place for place, (element, is_text) in numbered if not is_text}
 
 
-def _encode(element: Element, text: str | None, length: int) -> tuple[bytes, int]:
-    """Return the attributes of an element, see `tokens.encode`."""
-    value = "" if element.tag in ("INPUT_checkbox", "INPUT_radio", "OPTION") else element.value
-    placeholder = element.attributes.get("placeholder")
-    name = f"{element.id} {placeholder}" if placeholder else element.id
-    return encode((element.tag, text or "", value, name, element.classes), length)
-
-
-def _state(element: Element, focused: Element | None) -> int:
-    """Return the sum of an element's features."""
+def _tell(element: Element, text: str | None, focused: Element | None, length: int) -> Told:
+    """Return what is told of an element, whose attributes have room for ``length`` words."""
+    tag, attributes, name = element.tag, element.attributes, element.id
+    value = "" if tag in ("INPUT_checkbox", "INPUT_radio", "OPTION") else element.value
     state = _FOCUSED if element is focused else 0
     if element.is_tampered:
-        state += _TAMPERED
+        state |= _TAMPERED
     if element.is_checked:
-        state += _CHECKED
+        state |= _CHECKED
     if is_typable(element):
-        state += _TYPABLE
-    if element.attributes and element.is_disabled:
-        state += _DISABLED
-    return state
+        state |= _TYPABLE
+    if attributes:
+        if element.is_disabled:
+            state |= _DISABLED
+        if placeholder := attributes.get("placeholder"):
+            name = f"{name} {placeholder}"
+    row, cut = encode((tag, text or "", value, name, element.classes), length)
+    return text, row, cut, state
 
 
 def markup(page: Page) -> str:

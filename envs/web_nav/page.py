@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from . import forms
 from .dom import Document, Element, Handler, Node, Style, plain, unbound
+from .params import Browsing
 from .seedrandom import SeedRandom
 
 #: Events that one typed character may give.
@@ -59,7 +61,9 @@ class Page:
 
     Attributes:
         name: of the task, as in MiniWoB++.
-        limit: of an episode, in milliseconds; after it the reward is -1.
+        limit: of an episode, in milliseconds; after it the reward is -1. The class has the task's own.
+        knobs: what may vary from one episode to the next.
+        parameters: that of this one.
         style: what the page's style sheet says.
         seed: that of the instance.
         random: the page's ``Math.random``.
@@ -75,12 +79,16 @@ class Page:
     """
 
     name: ClassVar[str]
-    limit: ClassVar[float] = 10_000.0
+    limit: float = 10_000.0
     style: ClassVar[Style] = Style()
+    knobs: ClassVar[type[Browsing]] = Browsing
+    parameters: Browsing
 
-    def __init__(self, seed: int) -> None:
-        """Make the instance of ``seed`` and start its episode."""
+    def __init__(self, seed: int, parameters: Browsing | None = None) -> None:
+        """Make the instance of ``seed`` and start its episode; without ``parameters``, with those of `browsing`."""
         self.seed = seed
+        self.parameters = self.browsing() if parameters is None else parameters
+        self.limit = self.parameters.limit_ms
         self.random = SeedRandom(seed)
         self.document = Document(self.style)
         self.area = Element("DIV", id="area")
@@ -102,6 +110,27 @@ class Page:
         self.document.touched.clear()
 
     # What a task says.
+
+    @classmethod
+    def browsing(cls, **given: float) -> Browsing:
+        """Return the task's parameters, with those that are ``given`` instead of its defaults.
+
+        Raises:
+            ValueError: it has no such parameter, or not with such a value.
+        """
+        names = [field.name for field in dataclasses.fields(cls.knobs)]
+        for name in given:
+            if name not in names:
+                raise ValueError(f"parameters has {name!r}. Allowed: {', '.join(names)}.")
+        return cls.knobs(**{"limit_ms": cls.limit, **given})
+
+    @classmethod
+    def room(cls, **given: float) -> tuple[int, int, int] | None:
+        """Return how many elements, fields and words of a text its pages need, with the parameters of `browsing`.
+
+        None, if no parameter matters: then a survey has found it, see `survey.measure`.
+        """
+        return None
 
     def build(self) -> None:
         """Draw the instance from ``self.random``, fill ``self.area``, set ``utterance`` and ``fields``."""
@@ -157,6 +186,15 @@ class Page:
         self._timers = [t for t in self._timers if t.handler is not function or t.argument != argument]
         heapq.heapify(self._timers)
 
+    def postpone(self, milliseconds: float, handler: Handler, argument: Any = None) -> None:
+        """Call ``handler(page, argument)`` so much after now, and not when it was to be called before."""
+        for timer in self._timers:
+            if timer.order == self._timers_made and timer.due == self.time + milliseconds:
+                if timer.handler is unbound(handler) and timer.argument == argument:
+                    return  # nothing came after it, as with each further key that is typed
+        self.cancel(handler, argument)
+        self.after(milliseconds, handler, argument)
+
     def _time_out(self, argument: None) -> None:
         self.end(-1.0)
 
@@ -164,7 +202,7 @@ class Page:
         """Tell the listeners of an event, from ``target`` up to the body; return whether none of them refused it."""
         # The way up is that of the moment: listeners may move elements.
         heard = []
-        element: Element | None = target
+        element = target if target.document is None or type in target.document.heard else None
         while element is not None:
             for listener in element.listeners:
                 if listener.type == type:
@@ -180,7 +218,7 @@ class Page:
                     refused_at = element
             if refused_at is not None:
                 return False
-        if type == "click" and bubbles:
+        if type == "click" and bubbles and not target.is_tampered:
             target.is_tampered = True
             self.document.touched.add(target)
         return True
@@ -221,6 +259,7 @@ class Page:
         if focused is not None:
             is_changed, self._structure_at_focus = self._structure_at_focus != document.structure, document.structure
             if focused.is_disabled or (is_changed and not document.is_displayed(focused)):
+                document.touched.add(focused)
                 document.focused = None
         return document.focused
 

@@ -19,6 +19,7 @@ _INK, _MUTED, _LINK, _FOCUS = (38, 46, 58), (106, 115, 128), (31, 99, 173), (226
 _GOOD, _BAD = (56, 142, 84), (199, 55, 52)
 _TOP, _FOOT, _MARGIN, _GAP = 74, 30, 16, 5  # pixels
 _LINE = 21
+_MOST_LINES = 3  # of the instruction; info["utterance"] has the rest
 _CELL = 26  # least width of a cell in a table
 _MOST_COLUMNS = 3  # a page that is still longer is cut off
 #: What begins a line of its own.
@@ -49,7 +50,10 @@ class Screen:
         surface = pygame.Surface((WIDTH, HEIGHT), depth=32)
         surface.fill(_PAPER)
         surface.fill(_BAND, (0, 0, WIDTH, _TOP))
-        for i, line in enumerate(self._wrapped(page.utterance, WIDTH - 2 * _MARGIN, 24)[:3]):
+        lines = self._wrapped(page.utterance, WIDTH - 3 * _MARGIN, 24)
+        if len(lines) > _MOST_LINES:
+            lines[_MOST_LINES - 1 :] = [f"{lines[_MOST_LINES - 1]} ..."]
+        for i, line in enumerate(lines):
             self._write(surface, _MARGIN, 8 + 21 * i, line, _CARD, 24)
         room = HEIGHT - _TOP - _FOOT
         for columns in range(1, _MOST_COLUMNS + 1):

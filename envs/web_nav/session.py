@@ -49,7 +49,7 @@ class Session:
     def __init__(self, task: Task, seed: int, parameters: Browsing) -> None:
         """Start the instance ``seed`` of ``task``."""
         self.task, self.parameters = task, parameters
-        self.page = page = _open(task.page, seed, parameters.limit_ms)
+        self.page = page = task.page(seed, parameters)
         self.move: Move | None = None
         self.goals: tuple[goals.Goal, ...] = ()
         self.subgoals: tuple[goals.Goal, ...] = ()
@@ -97,10 +97,12 @@ class Session:
         self.move = None
         if view.is_allowed(choice):
             place, kind = decode(choice, self.task.layout.fields)
-            node = page.nodes()[place]
-            text = self.fields[kind - 1][1] if kind else None
-            self.move = Move(node.tag, node.text or node.element.id or node.element.classes, text)
-            page.perform(Action(node.element, text))
+            outline = page.document.outline()
+            element, is_text = outline.elements[place], outline.are_texts[place]
+            typed = self.fields[kind - 1][1] if kind else None
+            label = outline.texts[place] or element.id or element.classes
+            self.move = Move("t" if is_text else element.tag, label, typed)
+            page.perform(Action(element, typed))
         page.advance(self.parameters.step_ms)
         if self.subgoals and not page.is_done and goals.share_reached(page, self.subgoals) == 1.0:
             page.grade(True)
@@ -147,11 +149,3 @@ class Session:
 
     def _progress(self) -> float:
         return goals.share_reached(self.page, self.goals) if self.task.is_dense else 0.0
-
-
-def _open(kind: type[Page], seed: int, limit: float) -> Page:
-    """Return the page of an instance, which has ``limit`` milliseconds."""
-    page = object.__new__(kind)
-    page.__dict__["limit"] = limit  # before the clock is set
-    page.__init__(seed)  # type: ignore[misc]
-    return page

@@ -10,7 +10,7 @@ import itertools
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from .actions import is_typable
 from .fields import typable_fields
 from .page import Action, Page
 from .tasks import TASKS
+from .tasks.controls import CONTROLS
 from .tokens import words
 from .words import lists as lists_of_words
 
@@ -81,7 +82,8 @@ def measure(task: str) -> tuple[list[int], list[str]]:
 
 def standing() -> list[str]:
     """Return the words that are in the vocabulary whatever the pages show: small numbers, and short lists of words."""
-    lists = [texts for texts in lists_of_words().values() if len(set(texts)) <= SHORT]
+    lists: list[Sequence[str]] = [texts for texts in lists_of_words().values() if len(set(texts)) <= SHORT]
+    lists += [list(CONTROLS), *(c.values for c in CONTROLS.values() if len(c.values) <= SHORT)]
     found = [word for texts in lists for text in texts for word in words(text)]
     return list(dict.fromkeys([*map(str, range(100)), *found]))
 

@@ -6,6 +6,7 @@ They are those of jQuery UI 1.12, the tree of jQuery Treeview 1.4 and the pages 
 from __future__ import annotations
 
 import calendar
+import functools
 from collections.abc import Callable, Sequence
 from datetime import date
 from typing import NamedTuple
@@ -302,8 +303,7 @@ def autocomplete(page: Page, input: Element, matches: Callable[[str], list[str]]
 
 
 def _await_entries(page: Page, event: Event) -> None:
-    page.cancel(_offer_entries, event.argument)
-    page.after(event.argument.delay, _offer_entries, event.argument)
+    page.postpone(event.argument.delay, _offer_entries, event.argument)
 
 
 def _offer_entries(page: Page, source: _Source) -> None:
@@ -441,8 +441,14 @@ def _show_month(page: Page, picker: _Calendar, selected: date) -> None:
     is_key = page.widgets.pop("datepicker_key", False)
     box = page["ui-datepicker-div"]
     box.clear()
-    box.append(*_CALENDAR.copy())
-    header, table = box.elements()
+    box.append(*_month(picker, selected, page[picker.input].value, is_key).copy())
+
+
+@functools.lru_cache(256)
+def _month(picker: _Calendar, selected: date, value: str, is_key: bool) -> Markup:
+    """Return the month of ``selected``, as it is shown if the input has a value, and a key was pressed."""
+    header, table = _CALENDAR.copy()
+    assert isinstance(header, Element) and isinstance(table, Element)
     for name, step, has_more in (
         ("prev", -1, (selected.year, selected.month) > (picker.low.year, picker.low.month)),
         ("next", 1, (selected.year, selected.month) < (picker.high.year, picker.high.month)),
@@ -454,11 +460,11 @@ def _show_month(page: Page, picker: _Calendar, selected: date) -> None:
             link.add_class("ui-state-disabled")
     header.first("ui-datepicker-month").append(words.MONTHS[selected.month - 1])
     header.first("ui-datepicker-year").append(str(selected.year))
-    table.elements()[1].append(*_weeks(page, picker, selected, is_key))
+    table.elements()[1].append(*_weeks(picker, selected, value, is_key))
+    return Markup(header, table)
 
 
-def _weeks(page: Page, picker: _Calendar, selected: date, is_key: bool) -> list[Element]:
-    value = page[picker.input].value
+def _weeks(picker: _Calendar, selected: date, value: str, is_key: bool) -> list[Element]:
     weeks = []
     for week in calendar.Calendar(6).monthdayscalendar(selected.year, selected.month):
         row = Element("TR")

@@ -18,7 +18,7 @@ from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
 
 from ...core.display import load_pygame, pixels
-from ..dom import Document, Element, Node, Style
+from ..dom import Document, Element, Node, Outline, Style
 from ..page import Action, Page
 from .driver import Browser, PageError, Tab
 from .server import FileServer
@@ -42,11 +42,11 @@ class Mirror(Document):
         self._elements: dict[int, Element] = {}
         self._references: dict[Element, int] = {}
         self._rows: dict[int, list[Any]] = {}
-        self._outline: list[Any] = []
+        self._tree: list[Any] = []
 
-    def nodes(self) -> list[Node]:
-        """Return what is visible; see `Document.nodes`."""
-        return self._nodes
+    def outline(self) -> Outline:
+        """Return what is visible; see `Document.outline`."""
+        return self._outline
 
     def show(self, rows: list[list[Any]]) -> None:
         """Show what ``list`` in ``page.js`` has found."""
@@ -67,12 +67,12 @@ class Mirror(Document):
                 self._tell(element, row)
             if row[-1]:
                 focused = element
-        outline = [(row[0], row[1], row[3]) for row in rows]
-        self._nodes, self._elements, self._rows = nodes, elements, told
+        tree = [(row[0], row[1], row[3]) for row in rows]
+        self._outline, self._elements, self._rows = Outline.of(nodes), elements, told
         self._references = {element: ref for ref, element in elements.items()}
-        if outline != self._outline:
-            self._outline = outline
-            self._connect()
+        if tree != self._tree:
+            self._tree = tree
+            self._connect(nodes)
         self.focused = None if focused is self.body else focused
 
     def reference(self, element: Element) -> int | None:
@@ -94,18 +94,18 @@ class Mirror(Document):
         element.is_tampered = is_tampered
         self.touched.add(element)
 
-    def _connect(self) -> None:
+    def _connect(self, nodes: list[Node]) -> None:
         """Put the nodes into each other."""
         self.structure += 1
         self.ids = {}
-        for node in self._nodes:
+        for node in nodes:
             if not node.is_text:
-                node.element.children = [node.text] if node.text is not None else []
+                node.element.children = (node.text,) if node.text is not None else ()
                 if node.element.id:
                     self.ids.setdefault(node.element.id, node.element)
             if node.parent >= 0:
-                around = self._nodes[node.parent].element
-                around.children.append(node.text or "" if node.is_text else node.element)
+                around = nodes[node.parent].element
+                around.children += (node.text or "" if node.is_text else node.element,)
                 if not node.is_text:
                     node.element.parent = around
 

@@ -1,4 +1,4 @@
-"""The tasks by their names in MiniWoB++.
+"""The tasks by their names, those of MiniWoB++ and our own.
 
 How a task is ported:
 
@@ -11,12 +11,15 @@ How a task is ported:
 4. Keep plain values as attributes and replace them; look elements up (``self["id"]``, ``self.area.all("class")``).
 5. In `solve`, yield what remains to be done in the state the page is in, so that its first action is always right.
 6. Name the class below. The tests compare it with what Chromium showed, and solve it.
+
+A task of our own is a `Page` too. What makes it hard are fields of a `Browsing` of its own, see `Page.knobs`; where
+the size of its pages depends on them, `Page.room` says how.
 """
 
 from __future__ import annotations
 
 from ..page import Page
-from .book_flight import BookFlight, BookFlightNoDelay, BuyTicket
+from .book_flight import BookFlight, BookFlightForm, BookFlightNoDelay, BuyTicket
 from .buttons import ClickButton, ClickButtonSequence, ClickTest, ClickTest2, ClickWidget, GridCoordinate
 from .choices import (
     ClickCheckboxes,
@@ -28,9 +31,11 @@ from .choices import (
 )
 from .email import EmailInbox, EmailInboxForwardNl
 from .food import OrderFood
+from .form_n import FormN
 from .links import ClickCollapsible2, ClickLink, ClickTab2
 from .listings import PhoneBook, SearchEngine
 from .movies import MultiLayouts, MultiOrderings
+from .multi_page import MultiPage
 from .reading import CopyPaste, FindWord, ReadTable, SimpleAlgebra, SimpleArithmetic
 from .social_media import SocialMedia, SocialMediaAll, SocialMediaSome
 from .text import (
@@ -47,7 +52,8 @@ from .text import (
 )
 from .widgets import ClickCollapsible, ClickDialog, ClickDialog2, ClickTab, NavigateTree, UseAutocomplete
 
-TASKS: dict[str, type[Page]] = {
+#: Those of MiniWoB++.
+MINIWOB: dict[str, type[Page]] = {
     page.name: page
     for page in (
         BookFlight,
@@ -101,3 +107,5 @@ TASKS: dict[str, type[Page]] = {
         UseAutocomplete,
     )
 }
+#: All tasks.
+TASKS: dict[str, type[Page]] = MINIWOB | {page.name: page for page in (BookFlightForm, FormN, MultiPage)}

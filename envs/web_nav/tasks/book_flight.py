@@ -60,6 +60,11 @@ def _airports() -> tuple[tuple[str, str], ...]:
     return tuple((airport, airport.lower()) for airport in words.lists()["AIRPORTS"])
 
 
+@functools.lru_cache(4096)
+def _matches(part: str) -> list[str]:
+    return [airport for airport, lowered in _airports() if part in lowered]
+
+
 class _Flight(NamedTuple):
     depart: datetime
     arrive: datetime
@@ -120,8 +125,7 @@ class BookFlight(Page):
 
     def matches(self, text: str) -> list[str]:
         """Return the airports that contain ``text``, in any case."""
-        part = text.lower()
-        return [airport for airport, lowered in _airports() if part in lowered]
+        return _matches(text.lower())
 
     def draw_flights(self, day: str) -> tuple[_Flight, ...]:
         """Draw flights that depart on ``day`` (MM/DD/YYYY)."""
@@ -152,7 +156,7 @@ class BookFlight(Page):
         header.first("flight-date").append(day)
         self["results"].append(header)
         self["menu-back"].on("click", self.back)
-        if self.origin_said in origin and self.destination_said in destination and day == self.day:
+        if self.is_asked_for(origin, destination, day):
             # Of the destination, only what was said.
             origin_shown, destination_shown = self.origin, self.destination_said
             best = min(self.flights, key=self.rank)
@@ -161,6 +165,10 @@ class BookFlight(Page):
             origin_shown, destination_shown = origin, destination
             flights = [(flight, False) for flight in self.draw_flights(day)]
         self.show(flights, origin_shown, destination_shown)
+
+    def is_asked_for(self, origin: str, destination: str, day: str) -> bool:
+        """Return whether a search is the one that the task is about."""
+        return self.origin_said in origin and self.destination_said in destination and day == self.day
 
     def rank(self, flight: _Flight) -> timedelta | int:
         """Return what the best flight has least of."""
@@ -198,6 +206,12 @@ class BookFlight(Page):
         if self["menu"].has_class("hide"):
             yield from self.choose()
             yield Action(self["menu-back"])
+        yield from self.fill_in()
+        yield Action(self["search"])
+        yield from self.choose()
+
+    def fill_in(self) -> Iterator[Action]:
+        """Choose both places in the menus, and the day."""
         for name, said, airport in (
             ("flight-from", self.origin_said, self.origin),
             ("flight-to", self.destination_said, self.destination),
@@ -208,8 +222,6 @@ class BookFlight(Page):
                 if (entry := menu_entry(self, airport)) is not None:
                     yield Action(entry)
         yield from self.pick_day()
-        yield Action(self["search"])
-        yield from self.choose()
 
     def pick_day(self) -> Iterator[Action]:
         """Choose the day in the calendar."""
@@ -239,6 +251,41 @@ class BookFlightNoDelay(BookFlight):
     name = "book-flight-nodelay"
     menu_delay = 0.0
     calendar_fade = 0.0
+
+
+class BookFlightForm(BookFlight):
+    """The first page alone: fill in where and when, search. Seeds give the places and days of book-flight.
+
+    After the task of this name in Gur et al., "Learning to Navigate the Web", ICLR 2019; MiniWoB++ does not have it.
+    """
+
+    name = "book-flight-form"
+
+    @classmethod
+    def instructions(cls) -> int:
+        """Return how many instructions there are: two places or codes of airports, and a day."""
+        said = {part for airport in words.lists()["AIRPORTS"] for part in _parts(airport)}
+        return len(said) ** 2 * (_LAST - _FIRST).days
+
+    def build(self) -> None:
+        """Draw both places and the day."""
+        super().build()
+        self.utterance = (
+            f"Search for a one-way flight from: {self.origin_said} to: {self.destination_said} on {self.day}."
+        )
+        self.fields = self.fields[1:]
+
+    def search(self, event: Event) -> None:
+        """See whether all three inputs are right."""
+        origin, destination, day = (self[name].value for name in ("flight-from", "flight-to", "datepicker"))
+        airports = words.lists()["AIRPORTS"]
+        are_airports = origin in airports and destination in airports
+        self.grade(are_airports and self.is_asked_for(origin, destination, day))
+
+    def solve(self) -> Iterator[Action]:
+        """Fill in the form with the help of its menus, search."""
+        yield from self.fill_in()
+        yield Action(self["search"])
 
 
 def _parts(airport: str) -> tuple[str, str]:

@@ -152,8 +152,10 @@ class ClickWidget(Page):
         """Return a control with ``text`` in or beside it."""
         if kind == "text":
             return Element("INPUT_text", value=text)
-        if kind in ("textarea", "button"):
-            return Element(kind.upper(), text, value=text)
+        if kind == "textarea":
+            return Element("TEXTAREA", text, value=text)
+        if kind == "button":
+            return Element("BUTTON", text)
         return Element("LABEL", Element(f"INPUT_{kind}", value="on", attributes={"name": kind}), text)
 
     def judge(self, event: Event) -> None:

@@ -289,7 +289,8 @@ class FocusText(Page):
         self.utterance = "Focus into the textbox."
 
     def win(self, event: Event) -> None:
-        """End the episode."""
+        """Take the keyboard away, end the episode."""
+        self.focus(None)
         self.grade(True)
 
     def solve(self) -> Iterator[Action]:
@@ -316,7 +317,8 @@ class FocusText2(Page):
         self.fields = (("target", str(number)),)
 
     def judge(self, event: Event) -> None:
-        """See which field it is."""
+        """Take the keyboard away, see which field had it."""
+        self.focus(None)
         self.grade(event.current.id == self.expected)
 
     def solve(self) -> Iterator[Action]:
