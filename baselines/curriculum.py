@@ -24,31 +24,31 @@ WARM_START, SUBGOALS = "warm_start", "subgoal_fields"  # the parameters of a con
 class Args(dqn.Args):
     """The arguments of `CurriculumDQN`: those of `DQN`, with defaults that suit small pages, and three more."""
 
-    steps: int = 60_000
+    steps: int = 150_000
     """Steps of training, over all environments."""
-    num_envs: int = 16
+    num_envs: int = 32
     """Environments stepped together."""
     network: str = "qweb"
     """What reads the pages: qweb, qweb-alone (no LSTM), or qweb-overlap (told which words of fields occur where)."""
     gamma: float = 0.8
     """Discount per step; the lower, the more is lost by an action that does nothing."""
-    n_steps: int = 1
-    """Rewards that are seen before the target network tells the rest."""
+    n_steps: int = 3
+    """Rewards that are seen before the target network tells the rest; with 1, early choices learn late."""
     episode_steps: int = 12
     """Cut training episodes off after so many steps, for more variety; 0 leaves the environment's own horizon."""
-    replay_size: int = 30_000
+    replay_size: int = 50_000
     """Steps remembered; the oldest go first."""
     priority_exponent: float = 0.6
     """Draw transitions in proportion to this power of their last error, for success is rare at first; 0: uniformly."""
-    update_ratio: float = 0.08
-    """Updates per step of one environment."""
+    update_ratio: float = 0.05
+    """Updates per step of one environment; with many more, pages are learned by heart."""
     warmup: int = 500
     """Steps with uniformly random actions before the first update."""
     tau: float = 0.03
     """How far the target network moves towards the learned one per update."""
     epsilon_end: float = 0.05
     """Probability of a random action from `epsilon_fraction` of the steps on; it falls linearly to that."""
-    epsilon_fraction: float = 0.8
+    epsilon_fraction: float = 0.6
     """Fraction of the steps over which it falls."""
     warm_start: float = 0.0
     """At first, training episodes begin with this share of the oracle's actions done; it falls to 0 linearly."""
