@@ -70,8 +70,8 @@ TUNED: dict[tuple[str, str], dict[str, Any]] = {
         "entropy_weight": 0.003,
         "rate": 7e-4,
     },
-    # Eight minutes of one core, for two thirds of what PPO reaches in as many steps. Probabilities of intervals, few updates
-    # and a small learning rate: with twice as many, or plain values, it stayed at three in ten.
+    # Eight minutes of one core, for two thirds of what PPO reaches in as many steps. Probabilities of intervals, few
+    # updates and a small learning rate: with twice as many, or plain values, it stayed at three in ten.
     ("dqn", "rlx/RoguelikeNPC-v0"): {
         "steps": 600_000,
         "num_envs": 32,
