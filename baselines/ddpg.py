@@ -27,6 +27,7 @@ from .training import (
     ACTIVATIONS,
     Rules,
     check_args,
+    compute_reproducibly,
     copy_into,
     descend,
     first_seed,
@@ -34,7 +35,6 @@ from .training import (
     make_envs,
     make_network,
     read_checkpoint,
-    use_device,
     write_checkpoint,
 )
 
@@ -148,7 +148,7 @@ class DDPG:
         Raises:
             TypeError: spaces that DDPG cannot use; says which kind is needed.
         """
-        use_device("cpu")
+        compute_reproducibly()
         self.args = args = args or Args()
         self.env_id = env_id
         self.envs = make_envs("DDPG", env_id, env_kwargs, args)

@@ -32,6 +32,7 @@ from .training import (
     ACTIVATIONS,
     Rules,
     check_args,
+    compute_reproducibly,
     copy_into,
     descend,
     first_seed,
@@ -39,8 +40,8 @@ from .training import (
     hidden,
     make_envs,
     make_network,
+    move,
     read_checkpoint,
-    use_device,
     write_checkpoint,
 )
 
@@ -173,8 +174,7 @@ class Network:
                 self.parts["values"] = make_network((trunk[-1], last, cells), generator)
         self.parameters = [*features.parameters(), *(parameter for part in self.parts.values() for parameter in part)]
         features.device = torch.device(args.device)
-        for tensor in (*self.parameters, self.centers):
-            tensor.data = tensor.data.to(features.device)
+        move((*self.parameters, self.centers), features.device)
 
     def tell(self, columns: Columns) -> Tensor:
         """Return the last layer's columns, shape (B, A, bins or 1), of what the features read of B observations."""
@@ -272,7 +272,7 @@ class Replay:
 
     def __init__(self, features: Features, actions: int, args: Args) -> None:
         """Allocate the columns; the system hands out their memory as they fill."""
-        self.args, self.read, self.device = args, tuple(features.columns), features.device
+        self.args, self.features = args, features
         self.rows = max(args.replay_size // args.num_envs, args.n_steps + 2)
         shape = (self.rows, args.num_envs)
         self.columns: dict[str, NDArray[Any]] = {
@@ -330,10 +330,10 @@ class Replay:
         self.weights[places] = weights
 
     def _state(self, row: NDArray[np.int64], env: NDArray[np.int64]) -> dict[str, Tensor]:
-        return {name: self._tensor(self.columns[name][row, env]) for name in self.read}
+        return self.features.tensors({name: self.columns[name][row, env] for name in self.features.columns})
 
     def _tensor(self, values: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(values).to(self.device)
+        return torch.from_numpy(values).to(self.features.device)
 
     def __len__(self) -> int:
         """Return how many rows there are."""
@@ -355,7 +355,7 @@ class DQN:
             TypeError: spaces that DQN cannot use; says which kind is needed.
         """
         self.args = args = args or Args()
-        self.device = use_device(args.device)
+        compute_reproducibly()
         self.env_id = env_id
         self.envs = make_envs("DQN", env_id, env_kwargs, args)
         action_space = self.envs.single_action_space
@@ -447,8 +447,7 @@ class DQN:
             epsilon = 1.0
         lots = self.random.random((args.num_envs, 1 + self.actions))  # whether to explore, and where to
         with torch.no_grad():
-            columns = {name: torch.from_numpy(self.seen[name]).to(self.device) for name in self.replay.read}
-            values = self.network.values(self.network.tell(columns)).cpu().numpy()
+            values = self.network.values(self.network.tell(self.network.features.tensors(self.seen))).cpu().numpy()
         greedy = np.where(allowed, values, -np.inf).argmax(axis=1)
         anything = np.where(allowed, lots[:, 1:], -1.0).argmax(axis=1)
         return np.asarray(np.where(lots[:, 0] < epsilon, anything, greedy))

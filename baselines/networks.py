@@ -87,8 +87,11 @@ class Features(nn.Module):
         """Return the features (N, size) of one observation or a batch, and the shape of the batch."""
         read, batch = self.read(observation)
         with torch.no_grad():
-            columns = {name: torch.from_numpy(values).to(self.device) for name, values in read.items()}
-            return self(columns).cpu().numpy(), batch
+            return self(self.tensors(read)).cpu().numpy(), batch
+
+    def tensors(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+        """Return arrays by name as tensors where the network computes."""
+        return {name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()}
 
 
 class Flat(Features):

@@ -32,14 +32,15 @@ from .training import (
     ACTIVATIONS,
     Rules,
     check_args,
+    compute_reproducibly,
     copy_into,
     descend,
     first_seed,
     forward,
     make_envs,
     make_network,
+    move,
     read_checkpoint,
-    use_device,
     write_checkpoint,
 )
 
@@ -136,8 +137,7 @@ class Network:
         self.critic = make_network((*sizes, 1), generator, last=None)
         self.parameters = [*features.parameters(), *self.policy, *self.critic]
         features.device = torch.device(args.device)
-        for parameter in self.parameters:
-            parameter.data = parameter.data.to(features.device)
+        move(self.parameters, features.device)
 
     def tell(self, columns: Columns, allowed: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logarithms of all actions' probabilities, (B, A), and the values, (B,)."""
@@ -226,7 +226,7 @@ class PPO:
             TypeError: spaces that PPO cannot use; says which kind is needed.
         """
         self.args = args = args or Args()
-        self.device = use_device(args.device)
+        compute_reproducibly()
         self.env_id = env_id
         self.envs = make_envs("PPO", env_id, env_kwargs, args)
         action_space = self.envs.single_action_space
@@ -310,7 +310,7 @@ class PPO:
 
     def _tell(self, seen: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the logarithms of the probabilities, (N, A), and the values, (N,)."""
-        columns = {name: torch.from_numpy(values).to(self.device) for name, values in seen.items()}
+        columns = self.network.features.tensors(seen)
         with torch.no_grad():
             log_probabilities, value = self.network.tell(columns, columns["legal"])
         return log_probabilities.cpu().numpy(), value.cpu().numpy()
@@ -345,17 +345,16 @@ class PPO:
             "return": advantage + columns["value"],
             "advantage": (advantage - advantage[live].mean()) / (spread + 1e-8),
         }
-        flat = {
-            name: torch.from_numpy(column.reshape(live.size, *column.shape[2:])).to(self.device)
-            for name, column in columns.items()
-        }
+        flat = self.network.features.tensors(
+            {name: column.reshape(live.size, *column.shape[2:]) for name, column in columns.items()}
+        )
 
         self.optimizer.param_groups[0]["lr"] = args.rate * (1.0 - (1.0 - args.final_rate) * self._progress())
         sums, batches = np.zeros(len(METRICS)), 0
         for _ in range(args.epochs):
             order = self.random.permutation(places)
             for batch in np.array_split(order, math.ceil(len(order) / args.batch_size)):
-                rows = torch.from_numpy(batch).to(self.device)
+                rows = torch.from_numpy(batch).to(self.network.features.device)
                 told = self._update({name: column[rows] for name, column in flat.items()})
                 sums, batches = sums + told, batches + 1
             if 0 < args.kl_bound < told[METRICS.index("kl")]:

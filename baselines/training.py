@@ -31,7 +31,7 @@ COMMON_RULES: Rules = (
     ("tau", lambda v: 0 < v <= 1, "more than 0 and at most 1"),
     ("hidden_sizes", lambda v: len(v) > 0 and min(v) >= 1, "one or more widths of at least 1"),
     ("activation", lambda v: v in ACTIVATIONS, " or ".join(ACTIVATIONS)),
-    ("device", lambda v: is_device(v), "cpu, or another on which torch can compute here"),
+    ("device", lambda v: _can_compute_on(v), "cpu, or another on which torch can compute here"),
     ("num_envs", lambda v: v <= ROWS_PER_SEED, f"at most {ROWS_PER_SEED}"),
     ("seed", lambda v: v < 10_000, "less than 10000"),
 )
@@ -52,22 +52,26 @@ def check_args(algo: str, args: Any, rules: Rules) -> None:
 # Where and how torch computes
 
 
-def is_device(name: str) -> bool:
-    """Say whether torch can compute on ``name`` here."""
+def _can_compute_on(device: str) -> bool:
     try:
-        torch.zeros(1, device=name).item()
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError):  # the latter where torch is built without it
         return False
     return True
 
 
-def use_device(name: str) -> torch.device:
-    """Return the device, on which the same run gives the same result from now on; on a CPU, one thread computes."""
+def compute_reproducibly() -> None:
+    """Let the same run give the same result from now on, on any device; on a CPU, one thread computes."""
     # Without it the products of matrices on a GPU are not the same each time; read when they are first needed.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    return torch.device(name)
+
+
+def move(tensors: Iterable[Tensor], device: torch.device) -> None:
+    """Let tensors lie on ``device``; they stay the same objects."""
+    for tensor in tensors:
+        tensor.data = tensor.data.to(device)
 
 
 # Layers
