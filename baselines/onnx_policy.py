@@ -12,6 +12,7 @@ from gymnasium.error import DependencyNotInstalled
 from rlx.registry.experts import mask_of
 
 from .observations import MASK
+from .policy import choose
 
 try:
     import onnxruntime
@@ -70,9 +71,7 @@ class OnnxPolicy:
         actions = told["action"]
         if self._temperature > 0:
             logits = told["logits"]
-            # The largest of logits with Gumbel noise is distributed by the probabilities.
-            noise = self._random.gumbel(size=logits.shape).astype(np.float32)
-            actions = actions - logits.argmax(axis=1) + (logits / np.float32(self._temperature) + noise).argmax(axis=1)
+            actions = actions - logits.argmax(axis=1) + choose(logits, self._temperature, self._random)
         return actions[0] if is_one else actions
 
     def __reduce__(self) -> tuple[type[OnnxPolicy], tuple[bytes]]:

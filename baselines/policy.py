@@ -234,12 +234,7 @@ class SoftmaxPolicy:
 
     def act(self, observation: Any, info: dict[str, Any] | None = None) -> Any:
         """Return the action, or a batch of them, for ``observation``; masks are those of `allowed_by`."""
-        logits = self.logits(observation, info)
-        if self.temperature > 0:
-            # The largest of logits with Gumbel noise is distributed by the probabilities.
-            noise = self.random.gumbel(size=logits.shape).astype(np.float32)
-            logits = logits / self.temperature + noise
-        return self.action_space.start + logits.argmax(axis=-1)
+        return self.action_space.start + choose(self.logits(observation, info), self.temperature, self.random)
 
     def probabilities(self, observation: Any, info: dict[str, Any] | None = None) -> Array:
         """Return the probability of each action, shape (A,) or (N, A), at the temperature 1."""
@@ -282,6 +277,14 @@ class SoftmaxPolicy:
 SOFTMAX = "softmax"  # the array that describes a `SoftmaxPolicy` in its file, as JSON
 FEATURES = "features."  # how the names of the arrays of features begin
 DISCRETE = "discrete"  # the array that describes a `QPolicy` in its file, as JSON
+
+
+def choose(logits: Array, temperature: float, random: np.random.Generator) -> NDArray[np.int64]:
+    """Return the place of the largest of logits (..., A); at a temperature above 0, one drawn by the probabilities."""
+    if temperature > 0:
+        # The largest of logits with Gumbel noise is distributed by the probabilities.
+        logits = logits / np.float32(temperature) + random.gumbel(size=logits.shape).astype(np.float32)
+    return np.asarray(logits.argmax(axis=-1))
 
 
 def legal(mask: Any) -> NDArray[np.bool_]:
