@@ -31,6 +31,7 @@ from .compare.manifest import MANIFEST, read_settings
 from .networks import ACTION_NETWORKS
 from .observations import MASK, Entry, Inputs
 from .policy import Layers, MlpPolicy, QPolicy, SoftmaxPolicy, allowed_by, describe_space, load_policy
+from .qweb import WORDS
 
 if TYPE_CHECKING:
     from .networks import Attention
@@ -277,7 +278,11 @@ def _pages(graph: Graph, features: Any) -> str:
     """Return what `QWeb` tells of each action, (B, actions, size)."""
     elements, element_mask = graph.read("elements"), graph.read("element_mask")
     fields, is_field = graph.read("fields"), _is_there(graph, graph.read("field_mask"))
-    attributes, parts = (_embedded(graph, features.tokens, texts) for texts in (elements, fields))
+    first = graph("Slice", graph("Gather", fields, np.array(-1), axis=2), [0], [WORDS], [2])
+    attributes, parts, words = (
+        _embedded(graph, features.tokens, texts) for texts in (elements, fields, graph("Unsqueeze", first, [3]))
+    )
+    parts = graph("Concat", parts, words, axis=2)
     encoded = graph("Relu", _linear(graph, graph("Reshape", parts, [0, 0, -1]), features.field))
     told = [
         graph("Reshape", attributes, [0, 0, -1]),
@@ -287,8 +292,10 @@ def _pages(graph: Graph, features: Any) -> str:
     if features.variant.has_overlap:
         told.append(_overlap(graph, elements, fields))
     x = graph("Relu", _linear(graph, graph("Concat", *told, axis=2), features.element))
+    is_there = _is_there(graph, element_mask)
+    x = graph("Mul", x, graph("Unsqueeze", graph("Cast", is_there, to=onnx.TensorProto.FLOAT), [2]))
     if features.variant.is_recurrent:
-        x = graph("Add", x, _recurrent(graph, features.reader, x, element_mask))
+        x = graph("Add", x, _recurrent(graph, features.readers, x, element_mask))
     click, typing = _array(features.kinds.weight)
     deeds = graph(
         "Concat",
@@ -296,8 +303,11 @@ def _pages(graph: Graph, features: Any) -> str:
         graph("Add", encoded, typing),
         axis=1,
     )
-    pairs = graph("Mul", graph("Unsqueeze", x, [2]), graph("Unsqueeze", deeds, [1]))
-    page = graph("Relu", _linear(graph, _mean(graph, x, _is_there(graph, element_mask)), features.page))
+    doers, deeds = (graph("Reshape", encoded, [0, 0, features.products, -1]) for encoded in (x, deeds))
+    doers, deeds = graph("Transpose", doers, perm=[0, 2, 1, 3]), graph("Transpose", deeds, perm=[0, 2, 3, 1])
+    pairs = graph("Transpose", graph("MatMul", doers, deeds), perm=[0, 2, 3, 1])
+    pairs = graph("Mul", pairs, (features.page.in_features / features.products) ** -0.5)
+    page = graph("Relu", _linear(graph, _mean(graph, x, is_there), features.page))
     return graph("Reshape", graph("Add", pairs, graph("Unsqueeze", page, [1, 2])), [0, -1, features.size])
 
 
@@ -322,8 +332,8 @@ def _mean(graph: Graph, encodings: str, is_there: str) -> str:
 
 def _found(graph: Graph, features: Any, attributes: str, parts: str, fields: str, is_field: str) -> list[str]:
     """Return what `rlx.baselines.qweb.attend` does."""
-    count, kinds, _ = graph.parts["fields"].shape[1:]
-    width = features.tokens.embedding_dim
+    count, width = graph.parts["fields"].shape[1], features.tokens.embedding_dim
+    kinds = features.field.in_features // width
     keys = graph("Transpose", graph("Reshape", parts, [0, count * kinds, width]), perm=[0, 2, 1])
     logits = graph("MatMul", graph("ReduceSum", attributes, [2], keepdims=0), keys)
     logits = graph("Transpose", graph("Reshape", logits, [0, 0, count, kinds]), perm=[0, 1, 3, 2])
@@ -335,7 +345,8 @@ def _found(graph: Graph, features: Any, attributes: str, parts: str, fields: str
     found = graph("MatMul", graph("Reshape", heeded, [0, size * kinds, count]), fields)
     told = [graph("Reshape", found, [0, size, -1])]
     if features.variant.has_overlap:
-        same = graph("ReduceProd", heeded, axes=[2], keepdims=0)
+        key_and_value = graph("Slice", heeded, [0], [2], [2])
+        same = graph("ReduceProd", key_and_value, axes=[2], keepdims=0)
         told.append(graph("ReduceSum", same, [2], keepdims=1))
     return told
 
@@ -354,11 +365,11 @@ def _overlap(graph: Graph, elements: str, fields: str) -> str:
     return graph("Reshape", graph("Div", found, count), [0, 0, -1])
 
 
-def _recurrent(graph: Graph, layer: Any, x: str, mask: str) -> str:
-    """Return what a bidirectional LSTM of torch makes of (B, n, size), with 0 where nothing is there."""
+def _recurrent(graph: Graph, layers: Any, x: str, mask: str) -> str:
+    """Return what two LSTMs of torch, ahead and back, make of (B, n, size), with 0 where nothing is there."""
 
     def weights(name: str) -> Array:
-        directions = (_array(getattr(layer, f"{name}{direction}")) for direction in ("", "_reverse"))
+        directions = (_array(getattr(layer, name)) for layer in layers)
         # The gates: torch has input, forget, cell, output; ONNX has input, output, forget, cell.
         return np.stack([np.concatenate([np.split(one, 4)[gate] for gate in (0, 3, 1, 2)]) for one in directions])
 
@@ -367,7 +378,7 @@ def _recurrent(graph: Graph, layer: Any, x: str, mask: str) -> str:
     sequence = graph("Transpose", x, perm=[1, 0, 2])
     read = graph(
         "LSTM", sequence, weights("weight_ih_l0"), weights("weight_hh_l0"), bias, lengths,
-        hidden_size=layer.hidden_size, direction="bidirectional",
+        hidden_size=layers[0].hidden_size, direction="bidirectional",
     )  # fmt: skip
     return graph("Reshape", graph("Transpose", read, perm=[2, 0, 1, 3]), [0, 0, -1])
 

@@ -23,8 +23,9 @@ from torch import Tensor, nn
 
 from .networks import Architecture, Columns, Features, boxes_of
 
-TOKEN, ENCODING = 32, 64  # numbers per token, and per element or field
+TOKEN, ENCODING, PRODUCTS = 32, 64, 8  # numbers per token, per element or field, and per action
 PADDING = 0  # the token that is none
+WORDS = 3  # of a field's value, each of which elements can look for by itself, as for the day of a date
 NOTHING = -1e9  # logit of what must not be attended to
 
 
@@ -59,52 +60,68 @@ class QWeb(Features):
             TypeError: an entry is missing or of another kind.
         """
         boxes = boxes_of(space, architecture.network, self.entries)
-        token, size = architecture.scaled(TOKEN), architecture.scaled(ENCODING)
-        super().__init__({name: (box.shape, box.dtype) for name, box in boxes.items()}, size)
+        token, self.products = architecture.scaled(TOKEN), architecture.scaled(PRODUCTS)
+        size = self.products * (ENCODING // PRODUCTS)
+        super().__init__({name: (box.shape, box.dtype) for name, box in boxes.items()}, self.products)
         self.variant = VARIANTS[architecture.network]
-        attributes, (fields, parts, _) = boxes["elements"].shape[1], boxes["fields"].shape
+        attributes, (fields, parts, words) = boxes["elements"].shape[1], boxes["fields"].shape
         vocabulary = 1 + max(int(boxes[name].high.max()) for name in ("elements", "fields"))
         overlaps = fields * parts + 1 if self.variant.has_overlap else 0
         self.tokens = nn.Embedding(vocabulary, token)
         self.kinds = nn.Embedding(2, size)  # click, type
-        self.field = nn.Linear(parts * token, size)
-        told = attributes * token + boxes["features"].shape[1] + parts * size + overlaps
+        heads = parts + min(words, WORDS)
+        self.field = nn.Linear(heads * token, size)
+        told = attributes * token + boxes["features"].shape[1] + heads * size + overlaps
         self.element = nn.Linear(told, size)
-        self.page = nn.Linear(size, size)
+        self.page = nn.Linear(size, self.products)
         if self.variant.is_recurrent:
-            self.reader = nn.LSTM(size, size // 2, batch_first=True, bidirectional=True)
+            self.readers = nn.ModuleList([nn.LSTM(size, size // 2, batch_first=True) for _ in range(2)])
 
     def forward(self, columns: Columns) -> Tensor:
         """Return the features (B, E * (1 + F), size) of all actions."""
-        attributes, parts = self._embed(columns["elements"]), self._embed(columns["fields"])
-        is_field = columns["field_mask"] != 0
+        is_there, is_field = columns["element_mask"] != 0, columns["field_mask"] != 0
+        rows, places = is_there.nonzero(as_tuple=True)  # of the N elements of all pages; most pages are short
+
+        def laid_out(encodings: Tensor) -> Tensor:
+            """Return encodings (N, n) of the elements that are there as (B, E, n), with 0 elsewhere."""
+            return encodings.new_zeros((*is_there.shape, encodings.shape[1])).index_put((rows, places), encodings)
+
+        attributes = self._embed(columns["elements"][rows, places])
+        words = columns["fields"][:, :, -1, :WORDS, None]  # texts of one word each
+        parts = torch.cat([self._embed(columns["fields"]), self._embed(words)], dim=2)
         fields = torch.relu(self.field(parts.flatten(2)))
-        heeded = attend(attributes, parts, is_field)
-        found = torch.einsum("bepf,bfs->beps", heeded, fields)
-        told = [attributes.flatten(2), columns["features"].float(), found.flatten(2)]
+        heeded = attend(laid_out(attributes.sum(dim=1)), parts, is_field)[rows, places]
+        found = heeded @ fields[rows]
+        told = [attributes.flatten(1), columns["features"][rows, places].float(), found.flatten(1)]
         if self.variant.has_overlap:
-            told += [agreement(heeded), overlap(columns["elements"], columns["fields"]).flatten(2)]
-        elements = torch.relu(self.element(torch.cat(told, dim=2)))
+            shares = overlap(columns["elements"][rows, places], columns["fields"][rows])
+            told += [agreement(heeded), shares.flatten(1)]
+        elements = laid_out(torch.relu(self.element(torch.cat(told, dim=1))))
         if self.variant.is_recurrent:
-            elements = elements + self._read(elements, columns["element_mask"])
-        pairs = elements[:, :, None] * self._deeds(fields, is_field)[:, None]
-        page = torch.relu(self.page(mean(elements, columns["element_mask"] != 0)))
+            elements = elements + self._read(elements, is_there)
+        deeds = self._deeds(fields, is_field)
+        doers, deeds = (encoded.reshape(*encoded.shape[:2], self.products, -1) for encoded in (elements, deeds))
+        pairs: Tensor = torch.einsum("bepd,bfpd->befp", doers, deeds) * doers.shape[3] ** -0.5
+        page = torch.relu(self.page(mean(elements, is_there)))
         return (pairs + page[:, None, None]).flatten(1, 2)
 
     def _embed(self, texts: Tensor) -> Tensor:
-        """Return the mean (B, n, texts, token) of the tokens' embeddings of texts (B, n, texts, tokens)."""
-        rows = texts.flatten(0, 2).int()
+        """Return the mean (..., token) of the tokens' embeddings of texts (..., tokens)."""
+        rows = texts.flatten(0, -2).int()
         means = nn.functional.embedding_bag(rows, self.tokens.weight, mode="mean", padding_idx=PADDING)
-        return means.reshape(*texts.shape[:3], -1)
+        return means.reshape(*texts.shape[:-1], -1)
 
-    def _read(self, elements: Tensor, mask: Tensor) -> Tensor:
+    def _read(self, elements: Tensor, is_there: Tensor) -> Tensor:
         """Return what the LSTM tells of each element (B, E, size), with 0 for those that are not there."""
-        lengths = (mask != 0).sum(dim=1).clamp(min=1)
-        packed = nn.utils.rnn.pack_padded_sequence(elements, lengths, batch_first=True, enforce_sorted=False)
-        read, _ = nn.utils.rnn.pad_packed_sequence(
-            self.reader(packed)[0], batch_first=True, total_length=elements.shape[1]
-        )
-        return read
+        # Dense, and backwards by turning pages around: torch's gradients of packed sequences take quadratic time.
+        lengths = is_there.sum(dim=1, keepdim=True)
+        longest = int(lengths.max())
+        places = torch.arange(longest, device=lengths.device)
+        turned = torch.where(places < lengths, lengths - 1 - places, places)[:, :, None]
+        page = elements[:, :longest]
+        (ahead, _), (back, _) = self.readers[0](page), self.readers[1](page.gather(1, turned.expand_as(page)))
+        read = torch.cat([ahead, back.gather(1, turned.expand_as(back))], dim=2) * is_there[:, :longest, None]
+        return nn.functional.pad(read, (0, 0, 0, elements.shape[1] - longest))
 
     def _deeds(self, fields: Tensor, is_field: Tensor) -> Tensor:
         """Return the encodings (B, 1 + F, size) of a click, which heeds all fields alike, and of typing each field."""
@@ -118,39 +135,40 @@ def mean(encodings: Tensor, is_there: Tensor) -> Tensor:
     return (encodings * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
 
 
-def attend(attributes: Tensor, parts: Tensor, is_field: Tensor) -> Tensor:
-    """Return how much elements heed each field, by what their attributes resemble, (B, E, parts, F).
+def attend(elements: Tensor, parts: Tensor, is_field: Tensor) -> Tensor:
+    """Return how much elements heed each field, by what they resemble, (B, E, parts, F).
 
     There is a head for each part of a field. An element may also attend to nothing, which has the logit 0.
 
     Args:
-        attributes: embedded, (B, E, attributes, token).
+        elements: embedded, (B, E, token).
         parts: embedded, (B, F, parts, token).
         is_field: which of the fields are there, (B, F).
     """
-    logits = torch.einsum("bed,bfpd->bepf", attributes.sum(dim=2), parts) * attributes.shape[3] ** -0.5
+    logits = torch.einsum("bed,bfpd->bepf", elements, parts) * elements.shape[2] ** -0.5
     logits = logits.masked_fill(~is_field[:, None, None], NOTHING)
     return torch.softmax(nn.functional.pad(logits, (1, 0)), dim=3)[..., 1:]
 
 
 def agreement(heeded: Tensor) -> Tensor:
-    """Return how likely all heads choose the same field, (B, E, 1), as where an input named by a key holds the value.
+    """Return how likely the heads for the key and for the value choose the same field, (N, 1).
+
+    That is high where an input named by a key holds the value.
 
     Args:
-        heeded: (B, E, parts, F), see `attend`.
+        heeded: (N, parts, F), see `attend`.
     """
-    return heeded.prod(dim=2).sum(dim=2, keepdim=True)
+    return (heeded[:, 0] * heeded[:, 1]).sum(dim=1, keepdim=True)
 
 
 def overlap(elements: Tensor, fields: Tensor) -> Tensor:
-    """Return the share of the words of each part of each field that occur in an element, (B, E, F, parts).
+    """Return the share of the words of each part of each field that occur in an element, (N, F, parts).
 
     Args:
-        elements: tokens, (B, E, attributes, tokens).
-        fields: tokens, (B, F, parts, tokens).
+        elements: tokens, (N, attributes, tokens).
+        fields: tokens, of the fields of each element's page, (N, F, parts, tokens).
     """
-    there = elements.flatten(2)[:, :, None, None, :]
-    words = fields[:, None]
-    found = torch.stack([(there == word[..., None]).any(dim=4) for word in words.unbind(dim=4)], dim=4)
-    is_word = words != PADDING
-    return (found & is_word).sum(dim=4) / is_word.sum(dim=4).clamp(min=1)
+    there = elements.flatten(1)[:, None, None, :]
+    found = torch.stack([(there == word[..., None]).any(dim=3) for word in fields.unbind(dim=3)], dim=3)
+    is_word = fields != PADDING
+    return (found & is_word).sum(dim=3) / is_word.sum(dim=3).clamp(min=1)

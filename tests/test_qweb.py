@@ -110,7 +110,7 @@ def columns_of(features: Features, observation: Any) -> dict[str, torch.Tensor]:
 def test_features_are_those_of_actions(network: str):
     features = make(network)
     told, batch = features.evaluate(pages(5))
-    assert (told.shape, batch, features.size) == ((5, 16, 16), (5,), 16)
+    assert (told.shape, batch, features.size) == ((5, 16, 2), (5,), 2)
 
 
 @pytest.mark.parametrize("network", VARIANTS)
@@ -130,7 +130,7 @@ def test_one_observation_is_a_batch_of_one(network: str):
     together, _ = features.evaluate(batch)
     for k in range(5):
         alone, shape = features.evaluate({name: values[k] for name, values in batch.items()})
-        assert (alone.shape, shape) == ((1, 16, 16), ())
+        assert (alone.shape, shape) == ((1, 16, 2), ())
         there = batch["element_mask"][k] != 0
         np.testing.assert_allclose(by_kind(alone)[0][there], by_kind(together)[k][there], rtol=1e-4, atol=1e-6)
 
@@ -170,24 +170,24 @@ def test_an_element_is_read_among_the_others(network: str, heeds: bool):
 def test_elements_attend_to_what_they_resemble():
     """Orthogonal tokens of length 4 in 16 numbers: the scaled product of a token with itself is 4."""
     tokens = torch.eye(16) * 4.0
-    attributes, parts = tokens[torch.tensor([[[0, 1], [2, 3]]])], tokens[torch.tensor([[[0, 4], [5, 2]]])]
-    heeded = attend(attributes, parts, torch.tensor([[True, True]]))
+    elements, parts = tokens[torch.tensor([[[0, 1], [2, 3]]])].sum(dim=2), tokens[torch.tensor([[[0, 4], [5, 2]]])]
+    heeded = attend(elements, parts, torch.tensor([[True, True]]))
     alike, other = np.exp(4.0) / (np.exp(4.0) + 2.0), 1.0 / (np.exp(4.0) + 2.0)  # the other field, and nothing
     even = 1.0 / 3.0
     expected = [[[alike, other], [even, even]], [[even, even], [other, alike]]]
     np.testing.assert_allclose(heeded[0], expected, rtol=1e-5)
-    assert not attend(attributes, parts, torch.tensor([[False, False]])).any()
+    assert not attend(elements, parts, torch.tensor([[False, False]])).any()
 
 
 def test_agreement_on_a_field():
-    heeded = torch.tensor([[[[0.5, 0.25], [0.5, 0.125]], [[1.0, 0.0], [0.0, 1.0]]]])
-    np.testing.assert_allclose(agreement(heeded)[0], [[0.5 * 0.5 + 0.25 * 0.125], [0.0]])
+    heeded = torch.tensor([[[0.5, 0.25], [0.5, 0.125]], [[1.0, 0.0], [0.0, 1.0]]])
+    np.testing.assert_allclose(agreement(heeded), [[0.5 * 0.5 + 0.25 * 0.125], [0.0]])
 
 
 def test_overlap():
-    elements = torch.tensor([[[[3, 4, 0], [5, 0, 0]], [[0, 0, 0], [0, 0, 0]]]])
-    fields = torch.tensor([[[[3, 0, 0], [4, 5, 7]], [[0, 0, 0], [8, 9, 0]]]])
-    np.testing.assert_allclose(overlap(elements, fields)[0], [[[1, 2 / 3], [0, 0]], [[0, 0], [0, 0]]], rtol=1e-6)
+    elements = torch.tensor([[[3, 4, 0], [5, 0, 0]], [[0, 0, 0], [0, 0, 0]]])
+    fields = torch.tensor([[[[3, 0, 0], [4, 5, 7]], [[0, 0, 0], [8, 9, 0]]]] * 2)
+    np.testing.assert_allclose(overlap(elements, fields), [[[1, 2 / 3], [0, 0]], [[0, 0], [0, 0]]], rtol=1e-6)
 
 
 def test_observations_that_are_no_pages():
