@@ -77,7 +77,7 @@ class Element:
         attributes: the other ones; never changed in place, see `set`.
         children: elements and texts, in order; changed through methods only. A list in each of them would keep
             Python's collector of garbage busy.
-        parent: the element around it.
+        parent: the element around it; None at the top, and inside what was taken out of a document.
         document: the document it is in.
         listeners: on its events, in order of registration.
         is_tampered: whether it was clicked in this episode.
@@ -257,6 +257,8 @@ class Element:
 
     def clear(self) -> None:
         """Take all children out."""
+        if not self.children:
+            return
         for child in self.children:
             if isinstance(child, Element):
                 child.parent = None
@@ -378,6 +380,10 @@ class Outline(NamedTuple):
         columns: Any = ([node[column] for node in nodes] for column in range(len(Node._fields)))
         return cls(*columns)
 
+    def has_shape_of(self, other: Outline) -> bool:
+        """Return whether there are as many nodes, which lie in each other in the same way."""
+        return self.parents == other.parents and self.are_texts == other.are_texts
+
 
 class Document:
     """A tree of elements and what of it is visible.
@@ -414,10 +420,14 @@ class Document:
             self.ids.setdefault(element.id, element)
         for child in element.children:
             if isinstance(child, Element):
+                child.parent = element
                 self.adopt(child)
 
     def release(self, element: Element) -> None:
-        """Let go of ``element`` and what is inside."""
+        """Let go of ``element`` and what is inside, which comes apart: it has no parents until it is adopted again.
+
+        As cycles, what is taken out would stay in memory until Python's collector of garbage finds it.
+        """
         element.document = None
         if self.ids.get(element.id) is element:
             del self.ids[element.id]
@@ -426,6 +436,7 @@ class Document:
             self.touched.add(element)
         for child in element.children:
             if isinstance(child, Element):
+                child.parent = None
                 self.release(child)
 
     def reclassified(self, element: Element, before: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import operator
 import struct
 from array import array
 from typing import Any, NamedTuple, TypeAlias
@@ -90,27 +92,25 @@ class _Plan:
         observations = Observations(space(layout))
         self.dtypes = [np.dtype(dtype) for dtype in observations.dtypes]
         self.row_size = len(ATTRIBUTES) * layout.tokens * _NUMBER.size
-        #: Per buffer: the names of its parts. Sizes and starts count bytes.
-        self.parts: list[list[str]] = [[] for _ in self.dtypes]
+        #: Of the buffers; sizes, starts and ends count bytes.
         self.sizes = [width * dtype.itemsize for width, dtype in zip(observations.widths, self.dtypes, strict=True)]
         self.starts: dict[str, int] = {}
+        #: Of each part: its buffer, start and end.
+        self.spans: dict[str, tuple[int, int, int]] = {}
         for name, _, buffer, columns in observations.slices:
             assert name is not None
             width = self.dtypes[buffer].itemsize
             self.starts[name] = columns.start * width
-            self.parts[buffer].append(name)
+            self.spans[name] = buffer, columns.start * width, columns.stop * width
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _plan, (self.layout,)
 
-    def join(self, parts: dict[str, bytes]) -> tuple[bytearray, ...]:
-        """Return buffers whose parts begin as given and go on with zeros."""
-        buffers = tuple(map(bytearray, self.sizes))
-        for buffer, names in zip(buffers, self.parts, strict=True):
-            for name in names:
-                start, part = self.starts[name], parts[name]
-                buffer[start : start + len(part)] = part
-        return buffers
+    def write(self, buffers: tuple[bytearray, ...], parts: dict[str, bytes]) -> None:
+        """Let parts of the buffers begin as given and go on with zeros."""
+        for name, part in parts.items():
+            buffer, start, end = self.spans[name]
+            buffers[buffer][start:end] = part.ljust(end - start, b"\0")
 
 
 @functools.cache
@@ -138,13 +138,18 @@ class View:
         buffers: the observation, flat, int8 and int16, as `core.Problem` has it.
         mask: of it, the actions that are allowed, shape (actions,).
         count: how many nodes the page has.
+        omitted: how many nodes, fields and words there is no room for.
     """
 
     def __init__(self, layout: Layout, page: Page, fields: tuple[tuple[str, str], ...]) -> None:
         """Show ``page``, whose instruction is ``fields``."""
         self.layout, self._plan = layout, _plan(layout)
+        self._written = tuple(map(bytearray, self._plan.sizes))
+        self._read()
         shown = [encode(field, layout.tokens) for field in fields[: layout.fields]]
-        self._fields, self._field_mask = b"".join(row for row, _ in shown), b"\1" * len(shown)
+        self._plan.write(
+            self._written, {"field_mask": b"\1" * len(shown), "fields": b"".join([row for row, _ in shown])}
+        )
         self._omitted = max(len(fields) - layout.fields, 0) + sum(cut for _, cut in shown)
         self._masks = _masks(layout.fields, len(shown))
         self._told: dict[Element, Told] = {}
@@ -167,24 +172,27 @@ class View:
         self._read()
         self._told = {}
         self._places = _places(page.document.outline(), self.layout.elements)
-        self._structure = page.document.structure
+        self._outline = page.document.outline()
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what points into the page or the buffers, see `attach`."""
-        return self.__dict__ | {"_told": {}, "_places": {}, "buffers": (), "mask": None}
+        return self.__dict__ | {"_told": {}, "_places": {}, "_outline": None, "buffers": (), "mask": None}
 
     def refresh(self, page: Page) -> None:
         """Show what has changed."""
         document = page.document
-        if document.structure != self._structure:
+        outline, before = document.outline(), self._outline
+        if outline is not before and not outline.has_shape_of(before):
             self._list(page)
         else:
             if self._has_new:
-                start, size = self._plan.starts["features"], self.layout.elements * len(FEATURES)
-                self.buffers[_FLAGS][start : start + size][FEATURES.index("new") :: len(FEATURES)] = 0
+                _, start, end = self._plan.spans["features"]
+                self.buffers[_FLAGS][start:end][FEATURES.index("new") :: len(FEATURES)] = 0
                 self._has_new = False
+            if outline is not before:
+                self._replace(page)
             if document.touched:
-                texts, focused = document.outline().texts, page.focused
+                texts, focused = outline.texts, page.focused
                 for element in document.touched:
                     if (place := self._places.get(element)) is not None:
                         self._show(element, place, texts[place], focused)
@@ -198,11 +206,6 @@ class View:
     def is_allowed(self, action: int) -> bool:
         """Return whether the mask has an action."""
         return self._written[_FLAGS][self._plan.starts["action_mask"] + action] != 0
-
-    @property
-    def omitted(self) -> int:
-        """How many nodes, fields and words there is no room for."""
-        return self._omitted + max(self.count - self.layout.elements, 0) + sum(self._cuts)
 
     def _list(self, page: Page, is_first: bool = False) -> None:
         """Show all nodes."""
@@ -220,8 +223,7 @@ class View:
         rows, cuts, states = [], [], []
         for place, (element, is_text, text) in enumerate(zip(elements, are_texts, texts, strict=True)):
             if is_text:
-                row, cut = encode(("t", text or "", "", "", ""), length)
-                state = _TEXT
+                _, row, cut, state = _tell_text(text, length)
             else:
                 told = known.get(element)
                 if told is None or told[0] != text:
@@ -235,37 +237,59 @@ class View:
             rows.append(row)
             cuts.append(cut)
             states.append(state)
-        self._written = self._plan.join(
+        self._plan.write(
+            self._written,
             {
                 "action_mask": b"".join([self._masks[state] for state in states]),
                 "depth": array("h", outline.depths[:count]).tobytes(),
                 "element_mask": b"\1" * len(rows),
                 "elements": b"".join(rows),
                 "features": b"".join([_BITS[state] for state in states]),
-                "field_mask": self._field_mask,
-                "fields": self._fields,
                 "parent": array("h", [parent + 1 for parent in parents]).tobytes(),
-                "time": b"",
-            }
+            },
         )
-        self._read()
         self._told, self._places = everything, _places(outline, count)
-        self._structure, self._cuts = document.structure, cuts
+        self._outline, self._cuts = outline, cuts
         self._has_new, self.count = not is_first, len(outline.elements)
+        self.omitted = self._omitted + max(self.count - self.layout.elements, 0) + sum(cuts)
+
+    def _replace(self, page: Page) -> None:
+        """Show the nodes that have taken the places of others, in an outline of the same shape."""
+        before, known, focused = self._outline, self._places, page.focused
+        outline = self._outline = page.document.outline()
+        self._places = _places(outline, self.layout.elements)
+        are_others = map(operator.is_not, outline.elements, before.elements)
+        are_reworded = map(operator.ne, outline.texts, before.texts)
+        are_changed = map(operator.or_, are_others, are_reworded)
+        for place in itertools.compress(range(self.layout.elements), are_changed):
+            self._told.pop(before.elements[place], None)
+            element, text = outline.elements[place], outline.texts[place]
+            if outline.are_texts[place]:
+                told = _tell_text(text, self.layout.tokens)
+            else:
+                told = self._told[element] = _tell(element, text, focused, self.layout.tokens)
+            is_new = element not in known
+            self._write(place, told, _NEW if is_new else 0)
+            self._has_new |= is_new
 
     def _show(self, element: Element, place: int, text: str | None, focused: Element | None) -> None:
         """Show one element again."""
         told = _tell(element, text, focused, self.layout.tokens)
-        if told == self._told.get(element):
-            return
-        self._told[element] = told
-        _, row, self._cuts[place], state = told
+        if told != self._told.get(element):
+            self._told[element] = told
+            self._write(place, told)
+
+    def _write(self, place: int, told: Told, new: int = 0) -> None:
+        """Show what is told of the node at ``place``; ``new`` is `_NEW` or 0."""
+        _, row, cut, state = told
+        self.omitted += cut - self._cuts[place]
+        self._cuts[place] = cut
         (flags, numbers), starts, row_size = self._written, self._plan.starts, self._plan.row_size
         start = starts["elements"] + place * row_size
         numbers[start : start + row_size] = row
         start = starts["features"] + place * len(FEATURES)
         end = start + len(FEATURES)
-        state |= _LEAF if flags[end - 1] else 0
+        state |= new | (_LEAF if flags[end - 1] else 0)
         flags[start:end] = _BITS[state]
         mask = self._masks[state]
         start = starts["action_mask"] + place * len(mask)
@@ -280,14 +304,19 @@ class View:
         """Let the arrays show what is written."""
         pairs = zip(self._written, self._plan.dtypes, strict=True)
         self.buffers = tuple([np.frombuffer(written, dtype) for written, dtype in pairs])
-        start = self._plan.starts["action_mask"]
-        self.mask: NDArray[np.int8] = self.buffers[_FLAGS][start : start + self.layout.actions]
+        _, start, end = self._plan.spans["action_mask"]
+        self.mask: NDArray[np.int8] = self.buffers[_FLAGS][start:end]
 
 
 def _places(outline: Outline, count: int) -> dict[Element, int]:
     """Return where the elements among the first ``count`` nodes are."""
     numbered = enumerate(zip(outline.elements[:count], outline.are_texts, strict=False))
     return {element: place for place, (element, is_text) in numbered if not is_text}
+
+
+def _tell_text(text: str | None, length: int) -> Told:
+    """Return what is told of a text."""
+    return text, *encode(("t", text or "", "", "", ""), length), _TEXT
 
 
 def _tell(element: Element, text: str | None, focused: Element | None, length: int) -> Told:

@@ -188,10 +188,6 @@ class Page:
 
     def postpone(self, milliseconds: float, handler: Handler, argument: Any = None) -> None:
         """Call ``handler(page, argument)`` so much after now, and not when it was to be called before."""
-        for timer in self._timers:
-            if timer.order == self._timers_made and timer.due == self.time + milliseconds:
-                if timer.handler is unbound(handler) and timer.argument == argument:
-                    return  # nothing came after it, as with each further key that is typed
         self.cancel(handler, argument)
         self.after(milliseconds, handler, argument)
 
@@ -318,15 +314,16 @@ class Page:
             self.focus(element)
 
     def type(self, text: str) -> None:
-        """Type ``text``, key by key, into what has the keyboard."""
+        """Type ``text``, key by key, into what has the keyboard; ``"typed"``, an event of our own, follows."""
         focused = self.focused
-        if self.is_done or focused is None or self._is_picker_open:
+        if self.is_done or focused is None or self._is_picker_open or not text:
             return
         if forms.is_text(focused) and not self._hears_keys(focused):
             forms.insert(focused, text)
-            return
-        for character in text:
-            self._press(character)
+        else:
+            for character in text:
+                self._press(character)
+        self.dispatch("typed", focused)
 
     def _hears_keys(self, element: Element | None) -> bool:
         while element is not None:

@@ -297,8 +297,7 @@ def autocomplete(page: Page, input: Element, matches: Callable[[str], list[str]]
     source = _Source(input.id, menu.id, unbound(matches), delay)
     page.document.body.append(menu, Element("DIV", classes="ui-helper-hidden-accessible"))
     menu.on("click", _choose_entry, source)
-    input.on("keydown", _await_entries, source)
-    input.on("input", _await_entries, source)
+    input.on("typed", _await_entries, source)
     input.on("blur", _close_menu, source)
 
 
