@@ -1,8 +1,9 @@
 """Curriculum DQN (Gur et al. 2019, https://arxiv.org/abs/1812.09195): episodes that are easy at first.
 
-Either an oracle plays the beginning of an episode, a share that shrinks as training goes on (warm start), or a part of
-the goal is enough, one that grows (subgoals). Both are parameters of the environment's context, which each training
-episode sets anew; evaluation never does. The learner is `DQN` with the network of `rlx.baselines.qweb`.
+An oracle plays the beginning of an episode, a part that shrinks as training goes on, and the learner is shown how
+(lead), or is not (warm start). Or a part of the goal is enough, one that grows (subgoals). Warm start and subgoals are
+parameters of the environment's context, which each training episode sets anew; evaluation never does. The learner is
+`DQN` with the network of `rlx.baselines.qweb`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ WARM_START, SUBGOALS = "warm_start", "subgoal_fields"  # the parameters of a con
 
 @dataclasses.dataclass(frozen=True)
 class Args(dqn.Args):
-    """The arguments of `CurriculumDQN`: those of `DQN`, with defaults that suit small pages, and three more."""
+    """The arguments of `CurriculumDQN`: those of `DQN`, with defaults that suit small pages, and some more."""
 
     steps: int = 150_000
     """Steps of training, over all environments."""
@@ -50,12 +51,19 @@ class Args(dqn.Args):
     """Probability of a random action from `epsilon_fraction` of the steps on; it falls linearly to that."""
     epsilon_fraction: float = 0.6
     """Fraction of the steps over which it falls."""
+    lead: float = 0.0
+    """At first, the oracle leads a training episode, and goes on with each step with this probability; it falls to 0
+    linearly. What it does is learned from."""
     warm_start: float = 0.0
-    """At first, training episodes begin with this share of the oracle's actions done; it falls to 0 linearly."""
+    """At first, training episodes begin with this share of the oracle's actions done, unseen; it falls to 0."""
     subgoals: int = 0
     """At first, one control is the goal of a training episode; their number grows to this one. 0: always all."""
     curriculum_fraction: float = 0.6
-    """Fraction of the steps after which training episodes are whole."""
+    """Fraction of the steps after which training episodes are whole, and nobody leads."""
+    reward: str = ""
+    """Argument `reward` of the training environments; empty: as everywhere."""
+    dense: bool = False
+    """Argument `dense` of the training environments, with this discount: progress is rewarded, too."""
 
     def __post_init__(self) -> None:
         """Refuse values that no run can use.
@@ -65,7 +73,7 @@ class Args(dqn.Args):
         """
         super().__post_init__()
         rules: Rules = (
-            ("warm_start", lambda v: 0 <= v <= 1, "between 0 and 1"),
+            ("lead warm_start", lambda v: 0 <= v <= 1, "between 0 and 1"),
             ("subgoals", lambda v: v >= 0, "at least 0"),
             ("curriculum_fraction", lambda v: 0 < v <= 1, "more than 0 and at most 1"),
         )
@@ -83,34 +91,76 @@ class CurriculumDQN(dqn.DQN):
         Raises:
             TypeError: spaces that the network cannot read, or a curriculum that the environment does not know.
         """
-        super().__init__(env_id, env_kwargs, args or Args())
+        args = args or Args()
+        self.led = np.ones(args.num_envs, np.bool_)  # rows in which the oracle has led from the beginning
+        super().__init__(env_id, _in_training(env_kwargs, args), args)
+        if args.lead > 0 and not hasattr(self.envs, "solve"):
+            raise TypeError(f"There is nobody to lead: {env_id} has no oracle. Leave lead at 0.")
 
-    def _context(self) -> dict[str, float]:
-        """Return the context of the next episodes; empty as soon as they are whole."""
+    def change_envs(self, env_kwargs: Mapping[str, Any]) -> None:
+        """Go on in other environments, see `DQN.change_envs`."""
+        super().change_envs(_in_training(env_kwargs, self.args))
+
+    def _left(self) -> float:
+        """Return how much of the curriculum is left, from 1 to 0."""
+        return max(1.0 - self._progress() / self.args.curriculum_fraction, 0.0)
+
+    def _context(self) -> dict[str, Any]:
+        """Return the context of the next episodes; empty as soon as they are whole. Values may have the shape (N,)."""
         args = self.args
-        left = 1.0 - self._progress() / args.curriculum_fraction
-        context: dict[str, float] = {}
+        left = self._left()
+        context: dict[str, Any] = {}
         if left > 0 and args.warm_start > 0:
             context[WARM_START] = args.warm_start * left
         if left > 0 and args.subgoals > 0:
             context[SUBGOALS] = 1.0 + int(args.subgoals * (1.0 - left))
-        known = tuple(getattr(self.envs, "context_space", ()))
-        for name in context:
-            if name not in known:
-                allowed = ", ".join(known) or "none"
-                raise TypeError(f"A curriculum needs the context {name!r}, but {self.env_id} has: {allowed}.")
         return context
+
+    def _choose(self) -> dqn.Choice:
+        choice, lead = super()._choose(), self.args.lead * self._left()
+        if lead == 0:
+            return choice
+        self.led &= self.random.random(self.args.num_envs) < lead
+        rows = self.led & choice.live
+        if rows.any():
+            solved = self.envs.solve(rows)  # type: ignore[attr-defined]
+            choice.action[rows] = solved - self.action_space.start
+        return choice._replace(example=rows)
 
     def _reset(self) -> None:
         super()._reset()
+        self.led[:] = True
         self._begin(np.ones(self.args.num_envs, np.bool_))
 
     def _act(self) -> None:
         begun = self.ended  # rows whose next step only resets them, to a whole episode
         super()._act()
+        self.led |= begun
         self._begin(begun)
 
     def _begin(self, rows: NDArray[np.bool_]) -> None:
         """Let the episodes that have just begun in ``rows`` (N,) begin again, as the curriculum has it."""
         if rows.any() and (context := self._context()):
+            known = tuple(getattr(self.envs, "context_space", ()))
+            for name in context:
+                if name not in known:
+                    allowed = ", ".join(known) or "none"
+                    raise TypeError(f"A curriculum needs the context {name!r}, but {self.env_id} has: {allowed}.")
             self._see(*self.envs.reset(options={"reset_mask": rows, "context": context}))
+
+    def _state(self) -> dict[str, Any]:
+        return super()._state() | {"led": self.led}
+
+    def _restore(self, checkpoint: Mapping[str, Any]) -> None:
+        super()._restore(checkpoint)
+        self.led = checkpoint["led"]
+
+
+def _in_training(env_kwargs: Mapping[str, Any] | None, args: Args) -> dict[str, Any]:
+    """Return the keyword arguments of environments that reward as ``args`` says."""
+    kwargs = dict(env_kwargs or {})
+    if args.reward:
+        kwargs["reward"] = args.reward
+    if args.dense:
+        kwargs |= {"dense": True, "parameters": {"discount": args.gamma, **kwargs.get("parameters", {})}}
+    return kwargs

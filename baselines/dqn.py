@@ -4,7 +4,9 @@ A network Q(s, a) learns the return of each action; acting is taking the best of
 double Q-learning (van Hasselt et al. 2015, https://arxiv.org/abs/1509.06461), dueling streams (Wang et al. 2015,
 https://arxiv.org/abs/1511.06581), returns over several steps (Hessel et al. 2017, https://arxiv.org/abs/1710.02298),
 and on request prioritised replay (Schaul et al. 2015, https://arxiv.org/abs/1511.05952) and values that are told as
-probabilities (HL-Gauss; Farebrother et al. 2024, https://arxiv.org/abs/2403.03950). Reading order: `Args`, `Network`,
+probabilities (HL-Gauss; Farebrother et al. 2024, https://arxiv.org/abs/2403.03950). A learner that is shown what to do
+(`rlx.baselines.curriculum`) can learn from examples with a margin (Hester et al. 2017,
+https://arxiv.org/abs/1704.03732). Reading order: `Args`, `Network`,
 `spread`, `SumTree`, `Replay`, `DQN`.
 
 A run is a function of its arguments: on one machine it gives the same result bit for bit, also if it was killed and
@@ -115,6 +117,10 @@ class Args:
     """And from `epsilon_fraction` of the steps on; between, it falls linearly."""
     epsilon_fraction: float = 0.2
     """Fraction of the steps over which it falls."""
+    margin: float = 0.0
+    """Actions that were shown (see `qweb`) are to be worth so much more than any other; 0: that does not matter."""
+    margin_weight: float = 1.0
+    """How much that matters beside the errors of values."""
     device: str = "cpu"
     """Where the network computes: cpu, cuda, cuda:1, mps. A GPU pays where a network is large."""
 
@@ -126,7 +132,7 @@ class Args:
         """
         rules: Rules = (
             ("n_steps", lambda v: v >= 1, "at least 1"),
-            ("bins priority_exponent gradient_bound", lambda v: v >= 0, "at least 0"),
+            ("bins priority_exponent gradient_bound margin margin_weight", lambda v: v >= 0, "at least 0"),
             ("bins", lambda v: v != 1, "0, or at least 2"),
             ("value_high", lambda v: v > self.value_low, f"more than value_low = {self.value_low!r}"),
             ("rate smoothing width", lambda v: v > 0, "more than 0"),
@@ -243,6 +249,17 @@ class SumTree:
         return nodes - self.leaves
 
 
+class Choice(NamedTuple):
+    """What is done in N environments, and what is to be learned from it; all of shape (N,)."""
+
+    action: NDArray[np.int64]
+    """The actions' indices."""
+    live: NDArray[np.bool_]
+    """Whether there is anything to be learned from it."""
+    example: NDArray[np.bool_]
+    """Whether somebody who knows has chosen it."""
+
+
 class Batch(NamedTuple):
     """Transitions over up to ``n_steps`` steps, B of them."""
 
@@ -261,6 +278,10 @@ class Batch(NamedTuple):
     next_state: dict[str, Tensor]
     next_legal: Tensor
     """Which actions are allowed there, (B, A)."""
+    legal: Tensor
+    """Which were allowed at first, (B, A)."""
+    is_example: Tensor
+    """Whether the first action was shown, (B,)."""
 
 
 class Replay:
@@ -281,6 +302,7 @@ class Replay:
             "action": np.empty(shape, np.int64),
             "reward": np.empty(shape, np.float32),
             "live": np.empty(shape, np.bool_),
+            "example": np.empty(shape, np.bool_),
             "terminated": np.empty(shape, np.bool_),
         }
         self.count = 0  # rows ever added
@@ -321,6 +343,8 @@ class Replay:
             self._tensor(discount).float(),
             self._state(after, env),
             self._tensor(columns["legal"][after, env]),
+            self._tensor(columns["legal"][row, env]),
+            self._tensor(columns["example"][row, env]),
         )
 
     def weigh(self, places: NDArray[np.int64], errors: NDArray[np.float32]) -> None:
@@ -425,18 +449,21 @@ class DQN:
 
     def _act(self) -> None:
         """Let every environment carry out one decision, and remember what came of it."""
-        action, live = self._explore(), ~self.ended
-        observation, reward, terminated, truncated, info = self.envs.step(self.action_space.start + action)
+        choice = self._choose()
+        observation, reward, terminated, truncated, info = self.envs.step(self.action_space.start + choice.action)
         self.replay.add({
             **self.seen,
-            "action": action,
+            **choice._asdict(),
             "reward": self.args.reward_scale * reward,
-            "live": live,
             "terminated": terminated,
         })  # fmt: skip
         self.ended = terminated | truncated
         self._see(observation, info)
         self.decisions += self.args.num_envs
+
+    def _choose(self) -> Choice:
+        """Choose the next actions; a learner that shares its episodes with others may override this."""
+        return Choice(self._explore(), ~self.ended, np.zeros(self.args.num_envs, np.bool_))
 
     def _explore(self) -> NDArray[np.int64]:
         """Return the next actions' indices, shape (N,)."""
@@ -446,11 +473,14 @@ class DQN:
         if self.decisions < args.warmup:
             epsilon = 1.0
         lots = self.random.random((args.num_envs, 1 + self.actions))  # whether to explore, and where to
-        with torch.no_grad():
-            values = self.network.values(self.network.tell(self.network.features.tensors(self.seen))).cpu().numpy()
-        greedy = np.where(allowed, values, -np.inf).argmax(axis=1)
         anything = np.where(allowed, lots[:, 1:], -1.0).argmax(axis=1)
-        return np.asarray(np.where(lots[:, 0] < epsilon, anything, greedy))
+        return np.asarray(np.where(lots[:, 0] < epsilon, anything, self.best(self.seen)))
+
+    def best(self, seen: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
+        """Return the indices of the best actions, (N,), in what N environments show, see `seen`."""
+        with torch.no_grad():
+            values = self.network.values(self.network.tell(self.network.features.tensors(seen))).cpu().numpy()
+        return np.asarray(np.where(seen["legal"], values, -np.inf).argmax(axis=1))
 
     def _reset(self) -> None:
         """Start new episodes everywhere, from seeds that depend on the run's seed and the step alone."""
@@ -485,6 +515,10 @@ class DQN:
         else:
             delta = args.error_bound or math.inf
             losses = 2.0 * torch.nn.functional.huber_loss(value, target, reduction="none", delta=delta)
+        if args.margin > 0:
+            rivals = network.values(every).masked_fill(~batch.legal, -math.inf) + args.margin
+            highest = rivals.scatter(1, batch.action, value[:, None]).amax(dim=1)
+            losses = losses + args.margin_weight * batch.is_example * (highest - value)
         self.loss = (batch.weight * losses).mean()
         self.value = value.mean()
         descend(self.loss, network.parameters, self.optimizer, args.gradient_bound)
@@ -503,11 +537,23 @@ class DQN:
         The environments are part of that. Where they cannot be saved (no ``save_state``), new episodes are started now,
         here and in a run that is resumed from ``path``: both then have the same future.
         """
+        write_checkpoint(path, self.args, self._state())
+
+    def load(self, path: str | Path) -> None:
+        """Continue from what `save` wrote. The file holds Python objects: load only what you wrote yourself.
+
+        Raises:
+            ValueError: it was written by a run with other arguments; names the first that differs.
+        """
+        self._restore(read_checkpoint(path, self.args))
+
+    def _state(self) -> dict[str, Any]:
+        """Return all that the rest of the run depends on, see `save`."""
         save_state = getattr(self.envs, "save_state", None)
         replay = self.replay
         if save_state is None:
             self._cut_off()
-        checkpoint = {
+        return {
             "networks": [self.network.parameters, self.target.parameters],
             "optimizer": self.optimizer.state_dict(),
             "replay": {name: torch.from_numpy(column[: len(replay)]) for name, column in replay.columns.items()},
@@ -517,15 +563,9 @@ class DQN:
             "acting": (self.ended, self.seen),
             "envs": save_state() if save_state is not None else None,
         }
-        write_checkpoint(path, self.args, checkpoint)
 
-    def load(self, path: str | Path) -> None:
-        """Continue from what `save` wrote. The file holds Python objects: load only what you wrote yourself.
-
-        Raises:
-            ValueError: it was written by a run with other arguments; names the first that differs.
-        """
-        checkpoint = read_checkpoint(path, self.args)
+    def _restore(self, checkpoint: Mapping[str, Any]) -> None:
+        """Continue from what `_state` returned."""
         for network, saved in zip((self.network, self.target), checkpoint["networks"], strict=True):
             copy_into(network.parameters, saved)
         self.optimizer.load_state_dict(checkpoint["optimizer"])
@@ -545,5 +585,5 @@ class DQN:
     def _cut_off(self) -> None:
         """Truncate all episodes and start new ones."""
         nothing = np.zeros(self.args.num_envs, np.bool_)
-        self.replay.add({**self.seen, **dict.fromkeys(("action", "reward", "live", "terminated"), nothing)})
+        self.replay.add({**self.seen, **dict.fromkeys(("action", "reward", "live", "example", "terminated"), nothing)})
         self._reset()

@@ -16,12 +16,15 @@ from .tuned import TUNED
 LEARNERS = {
     "ddpg": ("rlx.baselines.ddpg", "DDPG", "Args", gymnasium.spaces.Box),
     "dqn": ("rlx.baselines.dqn", "DQN", "Args", gymnasium.spaces.Discrete),
+    "metaqweb": ("rlx.baselines.metatrainer", "MetaQWeb", "Args", gymnasium.spaces.Discrete),
     "ppo": ("rlx.baselines.ppo", "PPO", "Args", gymnasium.spaces.Discrete),
     "qweb": ("rlx.baselines.curriculum", "CurriculumDQN", "Args", gymnasium.spaces.Discrete),
 }
 
 #: name -> entries that the observations must have, where not any will do.
-ENTRIES = {"qweb": ("elements", "fields")}
+ENTRIES = {"metaqweb": ("elements", "fields"), "qweb": ("elements", "fields")}
+#: name -> the parameter that an episode's context must have, where none is needed by the others.
+CONTEXTS = {"metaqweb": "writing"}
 
 
 class Learner(Protocol):
@@ -64,13 +67,17 @@ def spaces_of(env_id: str, env_kwargs: Mapping[str, Any]) -> tuple[gymnasium.Spa
 
 
 def learners_for(env_id: str, env_kwargs: Mapping[str, Any]) -> list[str]:
-    """Return the names of the learners that the actions and observations of ``env_id`` suit."""
-    observations, actions = spaces_of(env_id, env_kwargs)
-    entries = observations.spaces if isinstance(observations, gymnasium.spaces.Dict) else ()
+    """Return the names of the learners that the actions, observations and contexts of ``env_id`` suit."""
+    env = gymnasium.make(env_id, **env_kwargs)
+    env.close()
+    entries = env.observation_space.spaces if isinstance(env.observation_space, gymnasium.spaces.Dict) else ()
+    contexts = tuple(getattr(env.unwrapped, "context_space", ()))
     return [
         name
         for name, (*_, kind) in LEARNERS.items()
-        if isinstance(actions, kind) and all(entry in entries for entry in ENTRIES.get(name, ()))
+        if isinstance(env.action_space, kind)
+        and all(entry in entries for entry in ENTRIES.get(name, ()))
+        and (name not in CONTEXTS or CONTEXTS[name] in contexts)
     ]
 
 

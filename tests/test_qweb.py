@@ -253,7 +253,7 @@ SMALL = {"width": 0.25, "num_envs": 3, "batch_size": 8, "replay_size": 300, "war
 @pytest.mark.parametrize("network", ["qweb", "qweb-alone"])
 def test_a_checkpoint_has_the_same_future(network: str, tmp_path: Path):
     """While the curriculum goes on, and past its end."""
-    args = Args(**SMALL, network=network, warm_start=1.0, subgoals=2, curriculum_fraction=0.8)
+    args = Args(**SMALL, network=network, lead=0.8, margin=0.1, warm_start=1.0, subgoals=2, curriculum_fraction=0.8)
     whole = CurriculumDQN("rlx/WebNav-v0", LOGIN, args)
     whole.learn(150)
     whole.save(tmp_path / "checkpoint")
@@ -306,6 +306,62 @@ def test_warm_starts_reach_the_page():
         learner = CurriculumDQN("rlx/WebNav-v0", LOGIN, Args(num_envs=16, width=0.25, warm_start=share))
         tampered[share] = learner.seen["features"][:, :, 1].sum()
     assert tampered[0.0] == 0 < tampered[1.0]
+
+
+def test_the_oracle_leads_and_is_learned_from():
+    """All of the first episodes, none of the last ones; whoever has taken over keeps the lead until the end."""
+    args = Args(**SMALL, lead=1.0, curriculum_fraction=0.5)
+    learner = CurriculumDQN("rlx/WebNav-v0", LOGIN, args)
+    led = []
+    while learner.step < args.steps:
+        wanted = learner.envs.solve(np.ones(3, np.bool_)) if not learner.ended.any() else None  # type: ignore
+        has_led = learner.led | learner.ended
+        learner._act()
+        now = (learner.replay.count - 1) % learner.replay.rows
+        row = {name: learner.replay.columns[name][now] for name in ("example", "action", "live")}
+        assert not (row["example"] & ~(has_led & row["live"])).any()
+        if wanted is not None:
+            assert np.array_equal(row["action"][row["example"]], wanted[row["example"]])
+        led.append(row["example"].mean())
+    assert led[0] == 1.0
+    assert sum(led[:20]) > sum(led[20:60]) > 0
+    assert not any(led[70:])
+
+
+def test_examples_are_worth_more_by_a_margin():
+    """In what was seen, where nothing else tells actions apart: no reward counts."""
+    args = Args(**SMALL | {"steps": 5_000, "rate": 3e-3, "batch_size": 32}, lead=1.0, margin=0.5, reward_scale=1e-9)
+    learner = CurriculumDQN("rlx/WebNav-v0", LOGIN, args)
+    for _ in range(100):
+        learner._act()
+
+    def gap() -> torch.Tensor:
+        """Of an example's value from the highest of the other actions, each time."""
+        batch = learner.replay.sample(1.0, np.random.default_rng(0))
+        with torch.no_grad():
+            values = learner.network.values(learner.network.tell(batch.state))
+        others = values.masked_fill(~batch.legal, -torch.inf).scatter(1, batch.action, -torch.inf).amax(dim=1)
+        return (values.gather(1, batch.action).squeeze(1) - others)[batch.is_example]
+
+    before = gap()
+    assert len(before) > 20 and before.mean() < 0.0
+    for _ in range(200):
+        learner._update()
+    assert (gap() > 0.3).float().mean() > 0.8
+
+
+def test_there_may_be_nobody_to_lead():
+    with pytest.raises(TypeError, match="There is nobody to lead: Toy/Form-v0 has no oracle. Leave lead at 0"):
+        CurriculumDQN("Toy/Form-v0", None, Args(lead=0.5))
+
+
+def test_training_may_be_rewarded_otherwise():
+    learner = CurriculumDQN("rlx/WebNav-v0", LOGIN, Args(**SMALL, reward="success", dense=True, gamma=0.7))
+    for kwargs in (LOGIN, {**LOGIN, "reward": "scaled"}):
+        rows: Any = learner.envs
+        assert [session.task[2:] for session in rows._states["simulation"]] == [("success", True)] * 3
+        assert {row.discount for row in rows.parameters} == {0.7}
+        learner.change_envs(kwargs)
 
 
 def test_a_curriculum_needs_a_context():

@@ -130,6 +130,14 @@ def test_time_passes_in_steps_alone(open_page: Any) -> None:
     assert (page.is_done, page.reward, page.time) == (True, -1.0, page.limit)
 
 
+def alike(embedded: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Whether both have led to the same, but for what a browser cannot vary."""
+    *results, info = embedded
+    if "context" in info:
+        info = info | {"context": {name: value for name, value in info["context"].items() if name != "writing"}}
+    return data_equivalence((*results, info), other)
+
+
 def test_the_environment_is_the_same(browser: None) -> None:
     """Contract and all: what the embedded page gives, a wrapper's truncation included."""
     embedded = gymnasium.make("rlx/WebNavLoginUser-v0")
@@ -140,12 +148,12 @@ def test_the_environment_is_the_same(browser: None) -> None:
             oracle = make_expert(embedded, "oracle")
             is_done = False
             while not is_done:
-                assert data_equivalence(*results)
+                assert alike(*results)
                 assert other.observation_space.contains(results[1][0])
                 action = oracle.act(*results[0][:1], results[0][-1])
                 results = [env.step(action) for env in (embedded, other)]
                 is_done = results[0][2]
-            assert data_equivalence(*results)
+            assert alike(*results)
             assert results[1][-1]["success"]
         assert other.render().shape == (320, 500, 3)
         with pytest.raises(PageError, match="backend='embedded'"):
@@ -173,10 +181,10 @@ def test_rows_are_pages(browser: None) -> None:
     envs = gymnasium.make_vec("rlx/WebNavLoginUser-v0", num_envs=2, backend="browser")
     embedded = gymnasium.make_vec("rlx/WebNavLoginUser-v0", num_envs=2)
     try:
-        results = [each.reset(seed=3) for each in (envs, embedded)]
+        results = [each.reset(seed=3) for each in (embedded, envs)]
         for actions in ([0, 1], [20, 25], [30, 12]):
-            assert data_equivalence(*results)
-            results = [each.step(np.array(actions)) for each in (envs, embedded)]
+            assert alike(*results)
+            results = [each.step(np.array(actions)) for each in (embedded, envs)]
     finally:
         envs.close()
 

@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rlx.envs.web_nav import actions, goals, tokens
+from rlx.envs.web_nav import actions, goals, tokens, writing
 from rlx.envs.web_nav.dom import Element
 from rlx.envs.web_nav.env import WebNavEnv, WebNavVectorEnv
 from rlx.envs.web_nav.observations import ATTRIBUTES, FEATURES, View
 from rlx.envs.web_nav.page import Page
+from rlx.envs.web_nav.params import WritableBrowsing
 from rlx.envs.web_nav.survey import measure
 from rlx.envs.web_nav.tasks import TASKS
 from rlx.registry.experts import RandomPolicy, make_expert
@@ -92,7 +93,7 @@ def test_a_seed_that_javascript_cannot_hold_is_refused() -> None:
 def test_unknown_arguments_are_told() -> None:
     for arguments, message in (
         ({"task": "login-usr"}, "Did you mean 'login-user'"),
-        ({"reward": "dense"}, "Allowed: raw, scaled"),
+        ({"reward": "dense"}, "Allowed: raw, scaled, success"),
         ({"views": ["html"]}, "Allowed: utterance, text, dom"),
         ({"actions": "shi17"}, "Allowed: composite, liu18"),
         ({"elements": 0}, "elements = 0"),
@@ -391,6 +392,25 @@ def test_success_is_worth_less_later_if_asked_for() -> None:
     assert scaled[-1][0] == 1.0
 
 
+def test_success_alone_may_be_paid() -> None:
+    env = WebNavEnv("login-user", reward="success")
+    assert [reward for reward, _ in solve(env, 3)] == [0.0, 0.0, 1.0]
+    env.reset(seed=3)
+    _, reward, terminated, _, info = act(env, "subbtn")
+    assert (reward, terminated, info["success"]) == (0.0, True, False)
+
+
+def test_the_oracles_of_rows() -> None:
+    envs, env = WebNavVectorEnv(3, task="login-user"), WebNavEnv("login-user")
+    envs.reset(seed=7)
+    expected = []
+    for seed in (7, 9):
+        env.reset(seed=seed)
+        expected.append(env.solve())
+    assert envs.solve(np.array([True, False, True])).tolist() == expected
+    assert envs.solve(np.zeros(3, np.bool_)).tolist() == []
+
+
 def test_a_wrong_end_is_none() -> None:
     env = WebNavEnv("login-user", reward="scaled")
     env.reset(seed=3)
@@ -469,6 +489,239 @@ def test_the_form_of_a_flight_is_three_controls() -> None:
         assert played[-1][1]["success"]
         assert env.session.page["flight-from"].value == page.origin  # type: ignore[attr-defined]
         assert env.session.page["datepicker"].value == ""
+
+
+# ----------------------------------------------------------------------------------------------- the inverse problem
+
+#: Tasks whose instruction can be written.
+WRITABLE = [name for name, page in TASKS.items() if issubclass(page.knobs, WritableBrowsing)]
+
+
+def make_writable(task: str, writing: float, **arguments: Any) -> WebNavEnv:
+    return WebNavEnv(task, parameters={"writing": writing, **({"n": 14.0} if task == "form-n" else {})}, **arguments)
+
+
+@pytest.mark.parametrize("task", WRITABLE)
+def test_the_oracle_writes_what_is_right(task: str) -> None:
+    env = make_writable(task, 1.0)
+    written = 0
+    for seed in range(20):
+        observation, info = env.reset(seed=seed)
+        drafted = env.session.draft
+        if drafted is None:
+            continue  # no control holds anything
+        dom = env.dom()
+        count = len(drafted.left)
+        for left in range(count, 0, -1):
+            kinds = np.flatnonzero(info["action_mask"]) % (1 + env.session.task.layout.fields)
+            assert set(kinds) == {1 + entry.place for entry in env.session.draft.left}  # type: ignore[union-attr]
+            assert env.dom() == dom
+            assert len(set(kinds)) == left
+            observation, reward, terminated, _, info = env.step(np.int64(env.solve()))
+            assert env.observation_space.contains(observation)
+            assert (terminated, reward) == ((left == 1), float(left == 1))
+        assert info["success"]
+        written += 1
+    assert written >= 15
+
+
+def test_which_tasks_can_be_written() -> None:
+    """Those whose instructions say what the controls of the first page are to hold."""
+    assert {
+        "book-flight", "book-flight-form", "click-option", "enter-date", "enter-password", "enter-text", "form-n",
+        "login-user", "multi-layouts", "multi-orderings", "search-engine",
+    } <= set(WRITABLE)  # fmt: skip
+    with pytest.raises(ValueError, match="'click-link' has no parameter 'writing'.* Tasks that have: book-flight, "):
+        WebNavEnv("click-link", parameters={"writing": 1.0})
+    env = WebNavEnv("click-link")
+    with pytest.raises(ValueError, match="Unknown context name 'writing'"):
+        env.reset(seed=0, options={"context": {"writing": 1.0}})
+
+
+def test_the_share_of_right_fields_is_the_reward() -> None:
+    """A label is no user's name, and a field is written once."""
+    env = make_writable("login-user", 1.0)
+    observation, info = env.reset(seed=3)
+    assert not observation["fields"][:, 1].any()  # no values
+    assert observation["field_mask"].tolist() == [1, 1]
+    entries = env.session.draft.left  # type: ignore[union-attr]
+    env.step(np.int64(env.solve()))
+    label = next(place for place, node in enumerate(env.session.page.nodes()) if node.text == "Password")
+    fields = env.session.task.layout.fields
+    time = env.session.page.time
+    action = np.int64(actions.encode(label, 1 + entries[0].place, fields))
+    observation, reward, terminated, _, info = env.step(action)  # it is written already
+    assert (reward, terminated, env.session.page.time) == (0.0, False, time)
+    action = np.int64(actions.encode(label, 1 + entries[1].place, fields))
+    observation, reward, terminated, _, info = env.step(action)
+    assert (reward, terminated, info["success"]) == (0.0, True, False)
+    assert info["reward_terms"] == {"task": 0.0, "potential": 0.0}
+    length = env.session.task.layout.tokens
+    assert observation["fields"][entries[1].place, 1].tolist() == padded("Password", length)
+    env.reset(seed=3)
+    for entry in entries:
+        _, reward, _, _, _ = env.step(np.int64(actions.encode(label, 1 + entry.place, fields)))
+    assert reward == -1.0
+
+
+@pytest.mark.parametrize("task", ["login-user", "form-n", "click-option", "multi-orderings"])
+def test_what_was_written_is_done(task: str) -> None:
+    """The page begins anew; who puts what is written where it belongs, and submits, has done it."""
+    env, plain = make_writable(task, 2.0, dense=True), make_writable(task, 0.0)
+    for seed in range(10):
+        env.reset(seed=seed)
+        plain.reset(seed=seed)
+        drafted = env.session.draft
+        assert drafted is not None
+        for _ in drafted.left:
+            _, reward, terminated, _, info = env.step(np.int64(env.solve()))
+            assert (reward, terminated) == (0.0, False)
+        assert env.dom() == plain.dom()
+        page, fields = env.session.page, env.session.fields
+        assert page.time == 0.0
+        assert {value for _, value in fields} >= {entry.text for entry in drafted.left}
+        assert env.utterance == f"{', '.join(f'{key} {value!r}' for key, value in fields)}."
+        with pytest.raises(LookupError, match="the task's own alone"):
+            env.solve()
+        potentials = []
+        for entry in drafted.left:
+            element = goals.controls(page)[entry.goal.name]
+            kind = actions.CLICK if entry.goal.content == "checked" else 1 + entry.place
+            place = env.session.view.place(element)
+            assert place is not None
+            action = np.int64(actions.encode(place, kind, env.session.task.layout.fields))
+            _, reward, terminated, _, info = env.step(action)
+            potentials.append(reward)
+        assert not terminated
+        count = len(drafted.left)
+        assert potentials[-1] == pytest.approx(0.99 - (count - 1) / count)
+        *_, submit = (place for place, node in enumerate(page.nodes()) if writing._answers(node.element))
+        action = np.int64(actions.encode(submit, actions.CLICK, env.session.task.layout.fields))
+        _, reward, terminated, _, info = env.step(action)
+        assert (terminated, info["success"], info["reward_terms"]["task"]) == (True, True, 1.0)
+
+
+def test_what_was_not_done_is_wrong() -> None:
+    """Even if the page would have it so: its own judgement is about another instruction."""
+    env = make_writable("login-user", 2.0)
+    for seed in range(20):
+        env.reset(seed=seed)
+        drafted, page = env.session.draft, TASKS["login-user"](seed)
+        assert drafted is not None
+        if drafted.goals[0].content == page.fields[0][1]:
+            continue
+        for _ in drafted.left:
+            env.step(np.int64(env.solve()))
+        for entry, (_, value) in zip(drafted.left, page.fields, strict=True):
+            env.session.page[entry.goal.name].value = value
+        _, reward, terminated, _, _ = act(env, "subbtn")
+        assert (reward, terminated) == (-1.0, True)
+        return
+    raise AssertionError("the rule typed what the task asks for, all the time")
+
+
+def test_where_no_click_ends_the_episode_the_state_is_enough() -> None:
+    env = make_writable("search-engine", 2.0)
+    env.reset(seed=3)
+    assert [key for key, value in env.session.fields if not value] == ["query"]  # the rank stays
+    env.step(np.int64(env.solve()))
+    _, reward, terminated, _, info = act(env, "search-text", 1)
+    assert (reward, terminated, info["success"]) == (1.0, True, True)
+
+
+def test_where_nothing_can_be_written_the_task_is_itself() -> None:
+    """Forms of one control each: a box says nothing."""
+    env = WebNavEnv("form-n", parameters={"n": 8.0})
+    drafted = {}
+    for seed in range(30):
+        _, info = solve(env, seed, writing=1.0)[-1]
+        assert info["success"]
+        page = env.session.page
+        has_box = any(element.tag == "INPUT_checkbox" for element in goals.controls(page).values())
+        drafted[seed] = env.session.draft is not None
+        assert drafted[seed] != has_box
+        assert page.utterance.startswith("Fill in the form") == has_box
+    assert len(set(drafted.values())) == 2
+
+
+@pytest.mark.parametrize("task", ["login-user", "book-flight-form", "form-n"])
+def test_the_rule_depends_on_the_seed_alone(task: str) -> None:
+    """And it differs from one seed to the next, ends nothing, and leaves the stream of instances as it is."""
+    found = []
+    for _ in range(2):
+        env = make_writable(task, 1.0)
+        found.append([(env.reset(seed=seed) and env.dom(), env.session.page.is_done) for seed in range(5)])
+    assert found[0] == found[1]
+    held = [env.reset(seed=seed) and goals.contents(env.session.page) for seed in range(5)]
+    assert len({str(one) for one in held}) > 1
+    assert not any(is_done for _, is_done in found[0])
+    env.reset(seed=1)
+    contexts = [{}, {"writing": 0.0}]
+    following = []
+    for context in contexts:
+        env.reset(seed=1, options={"context": context})
+        env.reset(options={"context": context})
+        following.append(env.session.page.seed)
+    assert following[0] == following[1]
+
+
+@pytest.mark.parametrize("task", ["login-user", "book-flight-form", "form-n"])
+def test_a_draft_is_saved(task: str) -> None:
+    """Before anything is written, between, and after it; random play."""
+    env, other = make_writable(task, 2.0, dense=True), make_writable(task, 2.0, dense=True)
+    policy = RandomPolicy(env, seed=2)
+    observation, info = env.reset(seed=0)
+    for _ in range(4):
+        state, chosen, future = env.save_state(), [], []
+        for _ in range(5):
+            chosen.append(policy.act(observation, info))
+            observation, reward, _, _, info = env.step(chosen[-1])
+            future.append(
+                (env.dom(), env.utterance, reward, {name: part.tolist() for name, part in observation.items()})
+            )
+        for saved in (state, pickle.loads(pickle.dumps(state))):
+            other.load_state(saved)
+            for action, expected in zip(chosen, future, strict=True):
+                observation, reward, *_ = other.step(action)
+                told = {name: part.tolist() for name, part in observation.items()}
+                assert (other.dom(), other.utterance, reward, told) == expected
+        env.load_state(state)
+        observation, _, _, _, info = env.step(chosen[0])
+
+
+def test_rows_write_or_do_not() -> None:
+    """A vector environment is as many single ones; warm starts are for those that do not write."""
+    kwargs: dict[str, Any] = {"task": "multi-orderings"}
+    context = {"writing": np.array([0.0, 1.0, 2.0]), "warm_start": np.array([0.5, 0.5, 0.5])}
+    rows, ones = WebNavVectorEnv(3, **kwargs), [WebNavEnv(**kwargs) for _ in range(3)]
+    told = [rows.reset(seed=5, options={"context": context})]
+    singles = [
+        [one.reset(seed=5 + i, options={"context": {name: part[i] for name, part in context.items()}})]
+        for i, one in enumerate(ones)
+    ]
+    assert [one.session.draft is not None for one in ones] == [False, True, True]
+    for _ in range(3):
+        chosen = np.array([int(np.flatnonzero(row)[0]) for row in told[-1][-1]["action_mask"]])
+        told.append(rows.step(chosen))
+        for i, one in enumerate(ones):
+            singles[i].append(one.step(chosen[i]))
+    for time, batch in enumerate(told):
+        for i, single in enumerate(singles):
+            for name, part in single[time][0].items():
+                np.testing.assert_array_equal(batch[0][name][i], part)
+
+
+def test_the_inverse_problem_is_drawn() -> None:
+    pytest.importorskip("pygame")
+    env = make_writable("book-flight-form", 2.0, render_mode="rgb_array", views=["utterance", "text", "dom"])
+    _, info = env.reset(seed=3)
+    assert info["utterance"] == "from ?, to ?, date ?."
+    pictures = [env.render()]
+    for _ in range(3):
+        *_, info = env.step(np.int64(env.solve()))
+        pictures.append(env.render())
+    assert "?" not in info["utterance"]
+    assert len({picture.tobytes() for picture in pictures if picture is not None}) == 4
 
 
 # ----------------------------------------------------------------------------------------------- states and pictures

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from rlx.envs.web_nav import commands, words
 from rlx.envs.web_nav.env import WebNavEnv, WebNavVectorEnv
 from rlx.envs.web_nav.page import Action
-from rlx.envs.web_nav.params import Browsing
+from rlx.envs.web_nav.params import WritableBrowsing
 from rlx.envs.web_nav.reference import at_random, by_the_oracle
 from rlx.envs.web_nav.tasks import MINIWOB, TASKS
 from rlx.envs.web_nav.tasks.book_flight import BookFlightForm
@@ -178,7 +178,7 @@ def test_progress_is_rewarded(task: str) -> None:
 def test_parameters_are_those_of_the_task() -> None:
     for arguments, message in (
         ({"task": "login-user", "parameters": {"n": 8.0}}, r"parameters has 'n'. Allowed: step_ms"),
-        ({"task": "form-n", "parameters": {"m": 8.0}}, r"parameters has 'm'. Allowed: .*discount, n"),
+        ({"task": "form-n", "parameters": {"m": 8.0}}, r"parameters has 'm'. Allowed: .*discount, writing, n"),
         ({"task": "form-n", "parameters": {"n": 101.0}}, r"FormBrowsing.n = 101.0 is outside \[8, 100\]"),
         ({"task": "multi-page", "parameters": {"pages": 9}}, r"SiteBrowsing.pages = 9 is outside \[1, 5\]"),
     ):
@@ -205,7 +205,7 @@ def test_a_context_makes_it_easier_and_never_harder() -> None:
 def test_there_is_room_for_whatever_a_context_asks_for(data: st.DataObject) -> None:
     task = data.draw(st.sampled_from(["form-n", "multi-page"]))
     bounds = TASKS[task].browsing().context_space()
-    knobs = [name for name in bounds if name not in Browsing().context()]
+    knobs = [name for name in bounds if name not in WritableBrowsing().context()]
     context = {}
     for name in knobs:
         box = bounds[name]

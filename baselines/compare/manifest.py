@@ -14,7 +14,7 @@ from typing import Any
 from rlx import __version__
 from rlx.registry.catalog import environments
 
-from ..learners import ENTRIES, LEARNERS, fill_args, learners_for, spaces_of
+from ..learners import CONTEXTS, ENTRIES, LEARNERS, fill_args, learners_for, spaces_of
 from ..observations import Inputs
 from .files import read_json, write_json
 
@@ -132,6 +132,7 @@ def make_settings(
             observations, actions = spaces_of(env_id, env_kwargs)
             fits = isinstance(actions, LEARNERS[algo][-1])
             needed = f" It reads {' and '.join(ENTRIES[algo])}." if fits else ""
+            needed += f" It needs the context {CONTEXTS[algo]!r}." if fits and algo in CONTEXTS else ""
             raise ValueError(
                 f"{algo} does not suit the {'observations' if fits else 'actions'} of {env_id}, "
                 f"{observations if fits else actions}.{needed} Learners that do: {', '.join(suitable) or 'none'}."

@@ -16,7 +16,9 @@ from ..core import SIMULATION, KernelEnv, KernelVectorEnv, Problem, Simulations,
 from . import observations
 from .actions import Liu18
 from .page import Page
+from .params import WritableBrowsing
 from .render import Screen
+from .rewards import REWARDS
 from .session import INFO, Session, Task
 from .tasks import TASKS
 
@@ -71,8 +73,10 @@ class WebNavEnv(KernelEnv):
 
     ## Rewards
     ``task``: at the end 1 or -1, or what the page gives for a part; ``reward="scaled"`` multiplies success by the share
-    of the time that was left, as MiniWoB++ does. ``potential``, with ``dense=True``: discount * F(s') - F(s), where F
-    is the share of the controls that hold what the oracle would leave in them, and 0 at the end.
+    of the time that was left, as MiniWoB++ does; ``reward="success"`` pays 1 for it, and nothing for all else: where
+    failing costs, learners find that doing nothing is safer; with ``writing=1``, from -1 to 1 by how many fields are
+    right. ``potential``, with ``dense=True``: discount * F(s') - F(s), where F is the share of the controls that hold
+    what the oracle would leave in them, or what was written; 0 before that, and at the end.
 
     ## Starting state
     The instance of the seed; without one, the environment's stream draws the next seed.
@@ -82,7 +86,7 @@ class WebNavEnv(KernelEnv):
 
     ## Arguments
     - ``task``: a name in MiniWoB++, or one of our own, see `tasks.TASKS`.
-    - ``reward``: ``"raw"`` or ``"scaled"``; ``dense``: whether progress is rewarded.
+    - ``reward``: ``"raw"``, ``"scaled"`` or ``"success"``; ``dense``: whether progress is rewarded.
     - ``elements``, ``fields``, ``tokens``: how much there is room for; None: what the parameters of form-n and
       multi-page ask for, or what the task's pages were found to need, over 300 seeds of random play and the oracle's.
       What does not fit, such as a text that is typed again and again, is left out and counted in
@@ -91,7 +95,12 @@ class WebNavEnv(KernelEnv):
       `SiteBrowsing`. They are the context as well: ``step_ms``, time per action; ``limit_ms``; the curriculum
       ``warm_start``, share of the oracle's actions that are played at the start, at most all but one; and
       ``subgoal_fields``: the episode succeeds when the first so many controls, in the oracle's order, hold what they
-      should; fields that say what later ones should hold are not shown.
+      should; fields that say what later ones should hold are not shown. Where instructions say what the controls of
+      the first page are to hold, also ``writing``, 0, 1 or 2, which rules out the other two: at the start, a rule has
+      acted on the page at random, and all that its controls hold is to be written into the instruction. An action
+      writes what its node holds, or says, as the value of its field; no time passes. With 1, that is all. With 2, the
+      page begins anew, and what was written is to be done: controls are to hold it, and if a click ends the episode,
+      it is judged then.
     - ``actions``: ``"composite"``, numbers; or ``"liu18"``, the `Dict` of Liu et al. and MiniWoB++.
     - ``views``: what ``info`` shows besides: ``"utterance"``, ``"text"`` (a line per node, with its place),
       ``"dom"`` (as MiniWoB++ nests it).
@@ -142,8 +151,8 @@ class WebNavEnv(KernelEnv):
             close = difflib.get_close_matches(str(task), TASKS, n=1)
             hint = f"Did you mean {close[0]!r}? " if close else ""
             raise ValueError(f"task = {task!r} is unknown. {hint}Allowed: {', '.join(TASKS)}.")
-        if reward not in ("raw", "scaled"):
-            raise ValueError(f"reward = {reward!r} is unknown. Allowed: raw, scaled.")
+        if reward not in REWARDS:
+            raise ValueError(f"reward = {reward!r} is unknown. Allowed: {', '.join(REWARDS)}.")
         if actions not in ("composite", "liu18"):
             raise ValueError(f"actions = {actions!r} is unknown. Allowed: composite, liu18.")
         for view in views:
@@ -153,7 +162,13 @@ class WebNavEnv(KernelEnv):
         room = TASKS[task].room(**given) if backend == "embedded" else None
         layout = observations.layout(task, elements, fields, tokens, room)
         kind, self._site = _pages(task, backend, browser)
-        rules = Task(kind, layout, reward == "scaled", dense)
+        if "writing" in given and not issubclass(kind.knobs, WritableBrowsing):
+            able = ", ".join(name for name, page in TASKS.items() if issubclass(page.knobs, WritableBrowsing))
+            raise ValueError(
+                f"task = {task!r} has no parameter 'writing': its instruction does not say what the controls on its "
+                f"first page are to hold. Tasks that have: {able}."
+            )
+        rules = Task(kind, layout, reward, dense)
         simulations = Simulations(lambda seed, browsing: Session(rules, seed, browsing))
         problem = Problem(
             parameters=kind.browsing(**given),
@@ -259,6 +274,14 @@ class WebNavVectorEnv(KernelVectorEnv):
     ) -> tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Step every row, see `KernelVectorEnv.step`."""
         return super().step(self._single.number(actions, (self.num_envs,)))
+
+    def solve(self, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the numbers of the actions that the oracles of ``rows`` (N,) would take, in their order.
+
+        Raises:
+            LookupError: one would do what is no action here.
+        """
+        return np.array([session.oracle() for session in self._states["simulation"][rows]], np.int64)
 
 
 def _pages(task: str, backend: str, browser: str | None) -> tuple[type[Page], Site | None]:

@@ -27,16 +27,22 @@ class Plan(NamedTuple):
     actions: int  # until the episode ends
 
 
-def contents(page: Page) -> dict[str, str]:
-    """Return what is in the controls, by their id, or by their tag and number where they have none."""
-    found: dict[str, str] = {}
+def controls(page: Page) -> dict[str, Element]:
+    """Return the controls by their id, or by their tag and number where they have none."""
+    found: dict[str, Element] = {}
     for element in page.document.body.descendants():
         if element.tag.startswith("INPUT_") or element.tag in ("TEXTAREA", "SELECT"):
-            found[element.id or f"{element.tag} {len(found)}"] = _content(element)
+            found[element.id or f"{element.tag} {len(found)}"] = element
     return found
 
 
-def _content(element: Element) -> str:
+def contents(page: Page) -> dict[str, str]:
+    """Return what is in the controls, by their names, see `controls`."""
+    return {name: content(element) for name, element in controls(page).items()}
+
+
+def content(element: Element) -> str:
+    """Return what is in a control: its value, or whether it is checked."""
     if element.tag in ("INPUT_checkbox", "INPUT_radio"):
         return "checked" if element.is_checked else ""
     return element.value
@@ -56,12 +62,12 @@ def plan(page: Page, step_ms: float) -> Plan:
         history.append(contents(twin))
     end = history[-1]
     reached = {}
-    for name, content in end.items():
-        if content != start.get(name, ""):
+    for name, left in end.items():
+        if left != start.get(name, ""):
             since = len(history) - 1
-            while history[since - 1].get(name, "") == content:
+            while history[since - 1].get(name, "") == left:
                 since -= 1
-            reached[Goal(name, content)] = since
+            reached[Goal(name, left)] = since
     goals = tuple(sorted(reached, key=reached.__getitem__))
     return Plan(goals, tuple(reached[goal] for goal in goals), actions)
 

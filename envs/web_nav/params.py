@@ -29,6 +29,8 @@ class Browsing(Parameters):
     )
     discount: float = quantity(0.99, "1", "discount of the potential", low=0.0, high=1.0, varies=False)
 
+    writing = 0.0  # no parameter: there is nothing to write
+
 
 def _knob(default: float, meaning: str, low: float, high: float) -> Any:
     """Declare a measure of difficulty: a context may make an episode easier than the environment is, not harder."""
@@ -36,7 +38,21 @@ def _knob(default: float, meaning: str, low: float, high: float) -> Any:
 
 
 @dataclasses.dataclass(frozen=True)
-class FormBrowsing(Browsing):
+class WritableBrowsing(Browsing):
+    """What tasks may vary besides whose instruction says what controls are to hold, see `writing`."""
+
+    writing: float = quantity(
+        0.0,
+        "1",
+        "0: the task; 1: write the instruction of a page; 2: write it, then do it; rounded",
+        low=0.0,
+        high=2.0,
+        spread=_ANY,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class FormBrowsing(WritableBrowsing):
     """What form-n may vary besides."""
 
     n: float = _knob(30.0, "most elements that the page may have", 8.0, 100.0)

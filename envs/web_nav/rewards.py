@@ -1,7 +1,17 @@
-"""The named terms of the reward."""
+"""What is paid: the page's reward, in one of three ways, and on request progress."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
+from .page import Page
+
+#: What a page pays, by the name of the way.
+REWARDS: Mapping[str, Callable[[Page], float]] = {
+    "raw": lambda page: page.raw_reward,
+    "scaled": lambda page: page.reward,
+    "success": lambda page: float(page.raw_reward == 1.0),
+}
 #: ``task``: the page's own reward, at the end. ``potential``: progress, if asked for.
 TERMS = ("task", "potential")
 

@@ -13,7 +13,8 @@ from .fields import typable_fields
 from .observations import Layout, View
 from .page import Action, Page
 from .params import Browsing
-from .rewards import TERMS, shaping
+from .rewards import REWARDS, TERMS, shaping
+from .writing import Draft, draft, offers
 
 #: The groups of ``info``, see `core.Problem`. ``time`` is in ms; ``omitted`` counts what the tensors have no room for.
 INFO = {"reward_terms": TERMS, "signals": ("time", "elements", "omitted")}
@@ -24,7 +25,7 @@ class Task(NamedTuple):
 
     page: type[Page]
     layout: Layout
-    is_scaled: bool  # whether success is worth less the later it comes
+    reward: str  # a name in `REWARDS`
     is_dense: bool  # whether progress is rewarded
 
 
@@ -43,6 +44,7 @@ class Session:
         page: the page, to be read only.
         view: the observation.
         fields: those of the instruction that belong to the goal.
+        draft: the instruction that is to be written, or was, see `writing`.
         move: what was done last, None at first and after an action that the mask rules out.
     """
 
@@ -54,11 +56,30 @@ class Session:
         self.goals: tuple[goals.Goal, ...] = ()
         self.subgoals: tuple[goals.Goal, ...] = ()
         self.fields = typable_fields(page)
-        if task.is_dense or parameters.warm_start or parameters.subgoal_fields >= 1.0:
-            self._plan()
-        self.view = View(task.layout, page, self.fields)
+        self.draft: Draft | None = None
+        if parameters.writing >= 0.5 and (drafted := draft(page, task.layout)) is not None:
+            self.page, self.draft = drafted
+            self._show_draft()
+        else:
+            if task.is_dense or parameters.warm_start or parameters.subgoal_fields >= 1.0:
+                self._plan()
+            self.view = View(task.layout, page, self.fields)
         self._potential = self._progress()
-        self._values = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, page.time, self.view.count, self.view.omitted]
+        self._values = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, self.page.time, self.view.count, self.view.omitted]
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether an action writes something."""
+        return self.draft is not None and len(self.draft.left) > 0
+
+    def _show_draft(self) -> None:
+        """Show the instruction as far as it is written, and what may be written."""
+        page, layout = self.page, self.task.layout
+        assert self.draft is not None
+        self.fields, page.utterance = self.draft.fields, str(self.draft)
+        self.view = View(layout, page, self.fields)
+        if self.is_writing:
+            self.view.mask[:] = self.draft.mask(page, layout)
 
     def _plan(self) -> None:
         """Set the goals; let the oracle begin."""
@@ -90,11 +111,27 @@ class Session:
         self.view.attach(self.page)
 
     def step(self, action: list[float]) -> None:
-        """Click or type, and let time pass."""
-        page, view = self.page, self.view
-        choice = int(action[0])
-        was_done = page.is_done
+        """Click or type, and let time pass; or write, which takes no time."""
+        was_done = self.page.is_done
         self.move = None
+        if self.is_writing:
+            self._write(int(action[0]))
+        else:
+            self._act(int(action[0]))
+        page, view = self.page, self.view
+        before, self._potential = self._potential, self._progress()
+        task = potential = 0.0
+        if not was_done:
+            task = REWARDS[self.task.reward](page)
+            if self.task.is_dense:
+                potential = shaping(before, self._potential, self.parameters.discount, page.is_done)
+        self._values = [
+            task + potential, page.is_done, 0.0, page.raw_reward == 1.0, task, potential,
+            page.time, view.count, view.omitted,
+        ]  # fmt: skip
+
+    def _act(self, choice: int) -> None:
+        page, view = self.page, self.view
         if view.is_allowed(choice):
             place, kind = decode(choice, self.task.layout.fields)
             outline = page.document.outline()
@@ -104,19 +141,37 @@ class Session:
             self.move = Move("t" if is_text else element.tag, label, typed)
             page.perform(Action(element, typed))
         page.advance(self.parameters.step_ms)
-        if self.subgoals and not page.is_done and goals.share_reached(page, self.subgoals) == 1.0:
-            page.grade(True)
+        if self.subgoals:
+            self._judge()
         view.refresh(page)
-        before, self._potential = self._potential, self._progress()
-        task = potential = 0.0
-        if not was_done:
-            task = page.reward if self.task.is_scaled else page.raw_reward
-            if self.task.is_dense:
-                potential = shaping(before, self._potential, self.parameters.discount, page.is_done)
-        self._values = [
-            task + potential, page.is_done, 0.0, page.raw_reward == 1.0, task, potential,
-            page.time, view.count, view.omitted,
-        ]  # fmt: skip
+
+    def _judge(self) -> None:
+        """End the episode if the subgoals are reached; after a draft from which a click ends it, grade that click."""
+        page = self.page
+        is_reached = goals.share_reached(page, self.subgoals) == 1.0
+        if self.draft is None or not self.draft.has_end:
+            if is_reached and not page.is_done:
+                page.grade(True)
+        elif page.is_done and page.time < page.limit:
+            page.is_done = False  # the page's own judgement is about another instruction
+            page.grade(is_reached)
+
+    def _write(self, choice: int) -> None:
+        page, layout = self.page, self.task.layout
+        assert self.draft is not None
+        if not self.view.is_allowed(choice):
+            return
+        place, kind = decode(choice, layout.fields)
+        text = offers(page, layout)[place]
+        self.move = Move("field", self.fields[kind - 1][0], text)
+        self.draft = self.draft.write(kind - 1, text)
+        if not self.draft.left:
+            if self.parameters.writing < 1.5:
+                page.end(2.0 * self.draft.right / len(self.draft.goals) - 1.0)
+            else:
+                self.page = self.task.page(page.seed, self.parameters)
+                self.goals = self.subgoals = self.draft.goals
+        self._show_draft()
 
     def report(self, observation: Any, values: NDArray[np.float64], action_mask: NDArray[np.int8]) -> None:
         """Fill in what the step has led to, see `core.Simulation`."""
@@ -132,6 +187,10 @@ class Session:
         Raises:
             LookupError: it is none that the agent could take; says why.
         """
+        if self.draft is not None:
+            if self.is_writing:
+                return self.draft.solve(self.page, self.task.layout)
+            raise LookupError(f"{self.page.name}: the oracle can write an instruction, and do the task's own alone.")
         action = next(self.page.solve(), None)
         if action is None:
             return int(self.view.mask.argmax())

@@ -62,7 +62,7 @@ class Episode:
         self._observations = Observations(observations.space(self._layout))
         self._random = np.random.default_rng(seed)
         self.embedded, self.browser = (
-            Session(Task(page, self._layout, False, False), seed, Browsing(limit_ms=page.limit))
+            Session(Task(page, self._layout, "raw", False), seed, Browsing(limit_ms=page.limit))
             for page in (TASKS[kind.name], kind)
         )
         self.recording = Recording(kind.name, seed, self.browser.page.utterance, [self._shown(None, None)])

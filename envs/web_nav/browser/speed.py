@@ -58,7 +58,7 @@ class Player(NamedTuple):
 def ours(kind: type[BrowserPage]) -> Player:
     """Return the player of login-user in a browser."""
     layout = observations.layout(kind.name, None, None, None)
-    task, browsing = Task(kind, layout, False, False), Browsing(limit_ms=kind.limit, step_ms=0.0)
+    task, browsing = Task(kind, layout, "raw", False), Browsing(limit_ms=kind.limit, step_ms=0.0)
 
     def step(session: Session, k: int) -> Session:
         places = [place for place, node in enumerate(session.page.nodes()) if node.tag.startswith("INPUT")]

@@ -10,6 +10,7 @@ from typing import ClassVar, NamedTuple
 from .. import words
 from ..dom import Markup, Style
 from ..page import Action, Event, Page
+from ..params import WritableBrowsing
 from ..seedrandom import SeedRandom
 from ..widgets import SIZED, autocomplete, datepicker, menu_entry
 
@@ -92,6 +93,7 @@ class BookFlight(Page):
 
     name = "book-flight"
     limit = 30_000.0
+    knobs = WritableBrowsing
     style = Style(hidden=frozenset({".hide"}), sized=SIZED | {"#area"})
     menu_delay: ClassVar[float] = 300.0
     calendar_fade: ClassVar[float] = 208.0

@@ -8,6 +8,7 @@ from typing import ClassVar
 from .. import words
 from ..dom import Element, Markup
 from ..page import Action, Event, Page, fill
+from ..params import WritableBrowsing
 
 _FORM = Markup('<div id="boxes"></div><br><button id="subbtn" class="secondary-action">Submit</button>')
 
@@ -16,6 +17,7 @@ class ClickOption(Page):
     """Choose one of several radio buttons."""
 
     name = "click-option"
+    knobs = WritableBrowsing
 
     def build(self) -> None:
         """Draw the options and the right one."""

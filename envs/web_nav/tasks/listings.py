@@ -8,6 +8,7 @@ from typing import NamedTuple
 from .. import words
 from ..dom import Markup, Style
 from ..page import Action, Event, Page, fill
+from ..params import WritableBrowsing
 from ..widgets import pagination
 
 _DOMAINS = (
@@ -28,6 +29,7 @@ class SearchEngine(Page):
 
     name = "search-engine"
     limit = 20_000.0
+    knobs = WritableBrowsing
     style = _STYLE
     form = Markup("""
     <div id="search-bar"><input type="text" id="search-text"><button id="search">Search</button></div>

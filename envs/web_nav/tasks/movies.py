@@ -9,6 +9,7 @@ from typing import NamedTuple
 from .. import words
 from ..dom import Element, Markup
 from ..page import Action, Event, Page, fill
+from ..params import WritableBrowsing
 
 _GENRES = (
     "Action", "Adventure", "Comedy", "Crime", "Drama", "Fantasy", "Historical", "Horror", "Mystery", "Paranoid",
@@ -66,6 +67,7 @@ class MultiLayouts(Page):
 
     name = "multi-layouts"
     limit = 20_000.0
+    knobs = WritableBrowsing
 
     def build(self) -> None:
         """Draw the film, the shape and the order of its rows."""

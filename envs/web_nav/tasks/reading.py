@@ -7,6 +7,7 @@ import re
 from .. import words
 from ..dom import Element, Markup
 from ..page import Event
+from ..params import Browsing
 from ..seedrandom import SeedRandom
 from .text import EnterText
 
@@ -17,6 +18,7 @@ class ReadTable(EnterText):
     """Type what a table says of a key."""
 
     name = "read-table"
+    knobs = Browsing
     form = Markup("""
     <div id="tab"></div>
     <div id="form">
@@ -56,6 +58,7 @@ class SimpleArithmetic(EnterText):
     """Type the result of a sum, a difference or a product."""
 
     name = "simple-arithmetic"
+    knobs = Browsing
     input = "math-answer"
     form = Markup("""
     <div class="math-container">
@@ -78,6 +81,7 @@ class SimpleAlgebra(EnterText):
     """Type the unknown of a sum or a difference."""
 
     name = "simple-algebra"
+    knobs = Browsing
     input = "math-answer"
     form = Markup("""
     <div id="math-problem"></div>
@@ -115,6 +119,7 @@ class FindWord(EnterText):
     """Type the word at a position in a text."""
 
     name = "find-word"
+    knobs = Browsing
     input = "answer-input"
     form = Markup("""
     <p></p>
@@ -144,6 +149,7 @@ class CopyPaste(EnterText):
     """Type what stands in a text area."""
 
     name = "copy-paste"
+    knobs = Browsing
     input = "answer-input"
     form = Markup("""
     <div id="container"></div>

@@ -9,6 +9,7 @@ from typing import ClassVar
 from .. import words
 from ..dom import Element, Markup
 from ..page import Action, Event, Page, fill
+from ..params import Browsing, WritableBrowsing
 
 _EXPIRING = (
     "about to expire.",
@@ -35,6 +36,7 @@ class LoginUser(Page):
     """Type a name and a password, then press Login."""
 
     name = "login-user"
+    knobs = WritableBrowsing
     form = Markup("""
     <div id="form">
       <p><label class="bold">Username</label><input type="text" id="username"></p>
@@ -134,6 +136,7 @@ class EnterPassword(Page):
 
     name = "enter-password"
     limit = 15_000.0
+    knobs = WritableBrowsing
     form = Markup("""
     <div id="form">
       <p><label>Password</label><input type="password" id="password"></p>
@@ -164,6 +167,7 @@ class EnterText(Page):
     """Type a given text into the only field."""
 
     name = "enter-text"
+    knobs: ClassVar[type[Browsing]] = WritableBrowsing
     input: ClassVar[str] = "tt"
     form = Markup("""
     <div id="form">
@@ -203,6 +207,7 @@ class EnterText2(EnterText):
     """Type a given text in upper or lower case."""
 
     name = "enter-text-2"
+    knobs = Browsing
 
     def draw(self) -> None:
         """Draw the text and the case."""
