@@ -409,6 +409,24 @@ def test_timers_run_in_order_and_can_be_cancelled(form: Form) -> None:
     assert form.happened() == "c@300"
 
 
+def test_what_was_typed_is_told_once(form: Form) -> None:
+    form["text"].on("typed", form.note)
+    form.perform(Action(form["text"], "qrs"))
+    assert form.happened().split().count("typed:text") == 1
+    form.perform(Action(form["text"], ""))
+    assert "typed:text" not in form.happened()
+
+
+def test_what_is_taken_out_comes_apart_until_it_is_back(form: Form) -> None:
+    label, box = form["around"], form["box"]
+    label.remove()
+    assert (label.parent, box.parent, box.document) == (None, None, None)
+    form.area.append(label)
+    assert (label.parent, box.parent) == (form.area, label)
+    form.click(label)
+    assert box.is_checked
+
+
 def test_an_unknown_id_is_explained(form: Form) -> None:
     with pytest.raises(LookupError, match=r"No element has the id 'nothing'; there are \['area'"):
         form["nothing"]
