@@ -67,18 +67,19 @@ def spaces_of(env_id: str, env_kwargs: Mapping[str, Any]) -> tuple[gymnasium.Spa
 
 
 def learners_for(env_id: str, env_kwargs: Mapping[str, Any]) -> list[str]:
-    """Return the names of the learners that the actions, observations and contexts of ``env_id`` suit."""
+    """Return the learners that the actions, observations and contexts of ``env_id`` suit, those tuned for it first."""
     env = gymnasium.make(env_id, **env_kwargs)
     env.close()
     entries = env.observation_space.spaces if isinstance(env.observation_space, gymnasium.spaces.Dict) else ()
     contexts = tuple(getattr(env.unwrapped, "context_space", ()))
-    return [
+    names = [
         name
         for name, (*_, kind) in LEARNERS.items()
         if isinstance(env.action_space, kind)
         and all(entry in entries for entry in ENTRIES.get(name, ()))
         and (name not in CONTEXTS or CONTEXTS[name] in contexts)
     ]
+    return sorted(names, key=lambda name: (name, env_id) not in TUNED)
 
 
 def args_of(algo: str) -> type[Any]:

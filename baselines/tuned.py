@@ -90,13 +90,13 @@ TUNED: dict[tuple[str, str], dict[str, Any]] = {
         "epsilon_end": 0.02,
         "epsilon_fraction": 0.3,
     },
-    # One or two minutes of one core on small pages. What mattered: failing costs nothing, or runs learn that doing
-    # nothing is safer; and the oracle leads at first, for success is rare where several things have to be right.
-    ("qweb", "rlx/WebNav-v0"): {
-        "steps": 50_000,
-        "epsilon_fraction": 0.1,
-        "reward": "success",
-        "lead": 0.95,
-        "margin": 0.1,
-    },
 }
+
+# One or two minutes of one core on small pages. What mattered: failing costs nothing, or runs learn that doing nothing
+# is safer; and the oracle leads at first, for success is rare where several things have to be right.
+_QWEB = {"steps": 50_000, "epsilon_fraction": 0.1, "reward": "success", "lead": 0.95, "margin": 0.1}
+_PAGES = (
+    "", "BookFlight", "ClickCheckboxes", "ClickDialog", "ClickOption", "ClickTab", "EmailInbox", "EnterDate",
+    "EnterText", "LoginUser", "SocialMedia",
+)  # fmt: skip
+TUNED |= {("qweb", f"rlx/WebNav{page}-v0"): _QWEB for page in _PAGES}

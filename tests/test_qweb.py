@@ -18,10 +18,11 @@ from rlx.baselines.curriculum import Args, CurriculumDQN
 from rlx.baselines.dqn import DQN
 from rlx.baselines.dqn import Args as DqnArgs
 from rlx.baselines.evaluation import evaluate
-from rlx.baselines.learners import learners_for, make_learner
+from rlx.baselines.learners import fill_args, learners_for, make_learner
 from rlx.baselines.networks import ACTION_NETWORKS, Architecture, Features, make_features
 from rlx.baselines.policy import load_policy
 from rlx.baselines.qweb import agreement, attend, overlap
+from rlx.registry.catalog import environments
 
 WORDS = 9  # 0 is none; 1 to 4 say what an element or a field is
 NAME, BIRTH, BUTTON = 1, 2, 3
@@ -211,6 +212,16 @@ def test_learners_that_suit():
     ):
         with pytest.raises(ValueError, match=message):
             make_settings(env_id, {}, ["qweb"], {}, [0], None, 1, 1)
+    with pytest.raises(ValueError, match=r"metaqweb does not suit the contexts of rlx/WebNav-v0: it needs 'writing'"):
+        make_settings("rlx/WebNav-v0", {"task": "email-inbox"}, ["metaqweb"], {}, [0], None, 1, 1)
+
+
+def test_all_ids_of_pages_are_tuned():
+    ids = [row.id for row in environments().values() if row.family == "web_nav"]
+    assert "rlx/WebNavLoginUser-v0" in ids
+    for env_id in ids:
+        assert fill_args("qweb", env_id, {}).lead > 0
+    assert learners_for("rlx/WebNavLoginUser-v0", {})[0] == "qweb"
 
 
 # Learning

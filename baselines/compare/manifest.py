@@ -11,6 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from gymnasium import spaces
+
 from rlx import __version__
 from rlx.registry.catalog import environments
 
@@ -129,13 +131,9 @@ def make_settings(
                 f"There is no algorithm {algo!r} for {env_id}. There are: {', '.join([*suitable, *others])}."
             )
         if algo in LEARNERS and algo not in suitable:
-            observations, actions = spaces_of(env_id, env_kwargs)
-            fits = isinstance(actions, LEARNERS[algo][-1])
-            needed = f" It reads {' and '.join(ENTRIES[algo])}." if fits else ""
-            needed += f" It needs the context {CONTEXTS[algo]!r}." if fits and algo in CONTEXTS else ""
             raise ValueError(
-                f"{algo} does not suit the {'observations' if fits else 'actions'} of {env_id}, "
-                f"{observations if fits else actions}.{needed} Learners that do: {', '.join(suitable) or 'none'}."
+                f"{algo} does not suit {_misfit(algo, env_id, env_kwargs)} "
+                f"Learners that do: {', '.join(suitable) or 'none'}."
             )
     complete: dict[str, dict[str, Any]] = {}
     for algo in algos or (*suitable, *others):
@@ -230,3 +228,14 @@ def _differences(old: Any, new: Any, name: str = "") -> list[str]:
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _misfit(algo: str, env_id: str, env_kwargs: Mapping[str, Any]) -> str:
+    """Return what of ``env_id`` the learner ``algo`` does not suit."""
+    observations, actions = spaces_of(env_id, env_kwargs)
+    if not isinstance(actions, LEARNERS[algo][-1]):
+        return f"the actions of {env_id}, {actions}."
+    entries = ENTRIES[algo]
+    if isinstance(observations, spaces.Dict) and all(entry in observations.spaces for entry in entries):
+        return f"the contexts of {env_id}: it needs {CONTEXTS[algo]!r}."
+    return f"the observations of {env_id}, {observations}. It reads {' and '.join(entries)}."
