@@ -111,7 +111,7 @@ def test_a_run_may_see_the_task_itself():
 def test_learners_that_suit():
     assert "metaqweb" in learners_for(WEB, LOGIN)
     assert "metaqweb" not in learners_for(WEB, {"task": "click-test"})
-    with pytest.raises(ValueError, match="It reads elements and fields. It needs the context 'writing'"):
+    with pytest.raises(ValueError, match="does not suit the contexts of rlx/WebNav-v0: it needs 'writing'"):
         make_settings(WEB, {"task": "click-test"}, ["metaqweb"], {}, [0], None, 1, 1)
     with pytest.raises(TypeError, match="needs the context 'writing', but rlx/WebNav-v0 has: "):
         MetaQWeb(WEB, {"task": "click-test"}, Args(**SMALL, steps=400, inet_fraction=0.3))

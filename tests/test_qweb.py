@@ -212,8 +212,6 @@ def test_learners_that_suit():
     ):
         with pytest.raises(ValueError, match=message):
             make_settings(env_id, {}, ["qweb"], {}, [0], None, 1, 1)
-    with pytest.raises(ValueError, match=r"metaqweb does not suit the contexts of rlx/WebNav-v0: it needs 'writing'"):
-        make_settings("rlx/WebNav-v0", {"task": "email-inbox"}, ["metaqweb"], {}, [0], None, 1, 1)
 
 
 def test_all_ids_of_pages_are_tuned():
