@@ -6,8 +6,7 @@ https://arxiv.org/abs/1511.06581), returns over several steps (Hessel et al. 201
 and on request prioritised replay (Schaul et al. 2015, https://arxiv.org/abs/1511.05952) and values that are told as
 probabilities (HL-Gauss; Farebrother et al. 2024, https://arxiv.org/abs/2403.03950). A learner that is shown what to do
 (`rlx.baselines.curriculum`) can learn from examples with a margin (Hester et al. 2017,
-https://arxiv.org/abs/1704.03732). Reading order: `Args`, `Network`,
-`spread`, `SumTree`, `Replay`, `DQN`.
+https://arxiv.org/abs/1704.03732). Reading order: `Args`, `Network`, `spread`, `SumTree`, `Replay`, `DQN`.
 
 A run is a function of its arguments: on one machine it gives the same result bit for bit, also if it was killed and
 resumed. Every random number comes from a generator that the learner owns.

@@ -66,19 +66,28 @@ def spaces_of(env_id: str, env_kwargs: Mapping[str, Any]) -> tuple[gymnasium.Spa
     return env.observation_space, env.action_space
 
 
-def learners_for(env_id: str, env_kwargs: Mapping[str, Any]) -> list[str]:
-    """Return the learners that the actions, observations and contexts of ``env_id`` suit, those tuned for it first."""
+def misfits(env_id: str, env_kwargs: Mapping[str, Any]) -> dict[str, str]:
+    """Return, by learner, what of ``env_id`` does not suit it and what it needs; empty where it suits."""
     env = gymnasium.make(env_id, **env_kwargs)
     env.close()
-    entries = env.observation_space.spaces if isinstance(env.observation_space, gymnasium.spaces.Dict) else ()
+    observations, actions = env.observation_space, env.action_space
+    shown = observations.spaces if isinstance(observations, gymnasium.spaces.Dict) else ()
     contexts = tuple(getattr(env.unwrapped, "context_space", ()))
-    names = [
-        name
-        for name, (*_, kind) in LEARNERS.items()
-        if isinstance(env.action_space, kind)
-        and all(entry in entries for entry in ENTRIES.get(name, ()))
-        and (name not in CONTEXTS or CONTEXTS[name] in contexts)
-    ]
+    found = dict.fromkeys(LEARNERS, "")
+    for name, (*_, kind) in LEARNERS.items():
+        entries = ENTRIES.get(name, ())
+        if not isinstance(actions, kind):
+            found[name] = f"the actions of {env_id}, {actions}."
+        elif not all(entry in shown for entry in entries):
+            found[name] = f"the observations of {env_id}, {observations}. It reads {' and '.join(entries)}."
+        elif name in CONTEXTS and CONTEXTS[name] not in contexts:
+            found[name] = f"the contexts of {env_id}: it needs {CONTEXTS[name]!r}."
+    return found
+
+
+def learners_for(env_id: str, env_kwargs: Mapping[str, Any]) -> list[str]:
+    """Return the learners that the actions, observations and contexts of ``env_id`` suit, those tuned for it first."""
+    names = (name for name, misfit in misfits(env_id, env_kwargs).items() if not misfit)
     return sorted(names, key=lambda name: (name, env_id) not in TUNED)
 
 

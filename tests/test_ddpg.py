@@ -15,6 +15,7 @@ import pytest
 import torch
 import toys  # noqa: F401  (registers its environments)
 from gymnasium import spaces
+from resuming import whole_and_resumed
 
 from rlx.baselines.arguments import describe, fill, parse
 from rlx.baselines.compare.files import read_log, write_json
@@ -197,12 +198,7 @@ def test_seeds_differ():
 def test_a_checkpoint_has_the_same_future(env_id: str, tmp_path: Path):
     """With and without ``save_state``, and with an episode's end at the moment of saving."""
     args = Args(**SMALL, steps=600, episode_steps=15)
-    whole = DDPG(env_id, None, args)
-    whole.learn(150)
-    whole.save(tmp_path / "checkpoint")
-    whole.learn(400)
-    resumed = DDPG(env_id, None, args)
-    resumed.load(tmp_path / "checkpoint")
+    whole, resumed = whole_and_resumed(lambda: DDPG(env_id, None, args), 150, 400, tmp_path)
     assert resumed.step == 150
     resumed.learn(400)
     assert same(weights(whole), weights(resumed))

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from resuming import whole_and_resumed
 from scipy.stats import norm
 from typer.testing import CliRunner
 
@@ -331,12 +332,7 @@ def test_a_checkpoint_has_the_same_future(env_id: str, more: dict[str, Any], tmp
     """With and without ``save_state``, with a replay that has gone round."""
     args = Args(**{**SMALL, "replay_size": 100}, steps=600, **more)
     horizon = {"max_episode_steps": 15} if env_id == MOTOR else {}
-    whole = DQN(env_id, horizon, args)
-    whole.learn(150)
-    whole.save(tmp_path / "checkpoint")
-    whole.learn(400)
-    resumed = DQN(env_id, horizon, args)
-    resumed.load(tmp_path / "checkpoint")
+    whole, resumed = whole_and_resumed(lambda: DQN(env_id, horizon, args), 150, 400, tmp_path)
     assert resumed.step == 150
     resumed.learn(400)
     assert whole.updates == resumed.updates > 0

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from resuming import assert_learned_alike, whole_and_resumed
 
 from rlx.baselines.arguments import describe
 from rlx.baselines.compare.manifest import make_settings
@@ -74,22 +74,12 @@ def test_qweb_is_rewarded_for_progress():
 def test_a_checkpoint_has_the_same_future(pause: int, tmp_path: Path):
     """Whoever is learning when it is written."""
     args = Args(**SMALL, steps=400, inet_fraction=0.3)
-    whole = MetaQWeb(WEB, LOGIN, args)
-    whole.learn(pause)
-    whole.save(tmp_path / "checkpoint")
-    whole.learn(400)
-    resumed = MetaQWeb(WEB, LOGIN, args)
-    resumed.load(tmp_path / "checkpoint")
+    whole, resumed = whole_and_resumed(lambda: MetaQWeb(WEB, LOGIN, args), pause, 400, tmp_path)
     resumed.learn(400)
     assert whole.step == resumed.step
     assert whole.metrics == resumed.metrics
-    for ours, theirs in ((whole, resumed), (whole.inet, resumed.inet)):
-        assert ours.updates == theirs.updates > 0
-        for parameter, other in zip(ours.network.parameters, theirs.network.parameters, strict=True):
-            assert torch.equal(parameter, other)
-        for name, column in ours.replay.columns.items():
-            rows = len(ours.replay)
-            assert np.array_equal(column[:rows], theirs.replay.columns[name][:rows])
+    assert_learned_alike(whole, resumed)
+    assert_learned_alike(whole.inet, resumed.inet)
 
 
 def test_a_run_may_see_the_task_itself():

@@ -11,6 +11,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from resuming import whole_and_resumed
 from typer.testing import CliRunner
 
 from rlx.baselines.arguments import describe, fill
@@ -281,12 +282,7 @@ def test_a_checkpoint_has_the_same_future(env_id: str, step: int, tmp_path: Path
     """With and without ``save_state``."""
     args = Args(**SMALL, steps=600)
     horizon = {"max_episode_steps": 15} if env_id == MOTOR else {}
-    whole = PPO(env_id, horizon, args)
-    whole.learn(step)
-    whole.save(tmp_path / "checkpoint")
-    whole.learn(400)
-    resumed = PPO(env_id, horizon, args)
-    resumed.load(tmp_path / "checkpoint")
+    whole, resumed = whole_and_resumed(lambda: PPO(env_id, horizon, args), step, 400, tmp_path)
     assert resumed.step == step
     resumed.learn(400)
     assert whole.updates == resumed.updates > 0

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from resuming import assert_learned_alike, whole_and_resumed
 
 from rlx.baselines.arguments import describe
 from rlx.baselines.compare.manifest import make_settings
@@ -263,19 +264,9 @@ SMALL = {"width": 0.25, "num_envs": 3, "batch_size": 8, "replay_size": 300, "war
 def test_a_checkpoint_has_the_same_future(network: str, tmp_path: Path):
     """While the curriculum goes on, and past its end."""
     args = Args(**SMALL, network=network, lead=0.8, margin=0.1, warm_start=1.0, subgoals=2, curriculum_fraction=0.8)
-    whole = CurriculumDQN("rlx/WebNav-v0", LOGIN, args)
-    whole.learn(150)
-    whole.save(tmp_path / "checkpoint")
-    whole.learn(400)
-    resumed = CurriculumDQN("rlx/WebNav-v0", LOGIN, args)
-    resumed.load(tmp_path / "checkpoint")
+    whole, resumed = whole_and_resumed(lambda: CurriculumDQN("rlx/WebNav-v0", LOGIN, args), 150, 400, tmp_path)
     resumed.learn(400)
-    assert whole.updates == resumed.updates > 0
-    for ours, theirs in zip(whole.network.parameters, resumed.network.parameters, strict=True):
-        assert torch.equal(ours, theirs)
-    for name, column in whole.replay.columns.items():
-        rows = len(whole.replay)
-        assert np.array_equal(column[:rows], resumed.replay.columns[name][:rows])
+    assert_learned_alike(whole, resumed)
 
 
 def contexts(args: Args) -> dict[int, list[tuple[float, float]]]:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rlx.envs.web_nav import actions, goals, tokens, writing
+from rlx.envs.web_nav import actions, goals, tokens
 from rlx.envs.web_nav.dom import Element
 from rlx.envs.web_nav.env import WebNavEnv, WebNavVectorEnv
 from rlx.envs.web_nav.observations import ATTRIBUTES, FEATURES, View
@@ -595,7 +595,7 @@ def test_what_was_written_is_done(task: str) -> None:
         assert not terminated
         count = len(drafted.left)
         assert potentials[-1] == pytest.approx(0.99 - (count - 1) / count)
-        *_, submit = (place for place, node in enumerate(page.nodes()) if writing._answers(node.element))
+        *_, submit = (place for place, node in enumerate(page.nodes()) if node.element.is_heard("click"))
         action = np.int64(actions.encode(submit, actions.CLICK, env.session.task.layout.fields))
         _, reward, terminated, _, info = env.step(action)
         assert (terminated, info["success"], info["reward_terms"]["task"]) == (True, True, 1.0)

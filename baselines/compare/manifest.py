@@ -11,12 +11,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from gymnasium import spaces
-
 from rlx import __version__
 from rlx.registry.catalog import environments
 
-from ..learners import CONTEXTS, ENTRIES, LEARNERS, fill_args, learners_for, spaces_of
+from ..learners import LEARNERS, fill_args, learners_for, misfits, spaces_of
 from ..observations import Inputs
 from .files import read_json, write_json
 
@@ -132,7 +130,7 @@ def make_settings(
             )
         if algo in LEARNERS and algo not in suitable:
             raise ValueError(
-                f"{algo} does not suit {_misfit(algo, env_id, env_kwargs)} "
+                f"{algo} does not suit {misfits(env_id, env_kwargs)[algo]} "
                 f"Learners that do: {', '.join(suitable) or 'none'}."
             )
     complete: dict[str, dict[str, Any]] = {}
@@ -228,14 +226,3 @@ def _differences(old: Any, new: Any, name: str = "") -> list[str]:
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _misfit(algo: str, env_id: str, env_kwargs: Mapping[str, Any]) -> str:
-    """Return what of ``env_id`` the learner ``algo`` does not suit."""
-    observations, actions = spaces_of(env_id, env_kwargs)
-    if not isinstance(actions, LEARNERS[algo][-1]):
-        return f"the actions of {env_id}, {actions}."
-    entries = ENTRIES[algo]
-    if isinstance(observations, spaces.Dict) and all(entry in observations.spaces for entry in entries):
-        return f"the contexts of {env_id}: it needs {CONTEXTS[algo]!r}."
-    return f"the observations of {env_id}, {observations}. It reads {' and '.join(entries)}."

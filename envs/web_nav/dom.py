@@ -305,6 +305,15 @@ class Element:
             element = element.parent
         return None
 
+    def is_heard(self, *types: str) -> bool:
+        """Return whether somebody listens to events of one of these types, at it or around it."""
+        element: Element | None = self
+        while element is not None:
+            if element.listeners and any(listener.type in types for listener in element.listeners):
+                return True
+            element = element.parent
+        return False
+
     def on(self, type: str, handler: Handler, argument: Any = None) -> None:
         """Call ``handler`` on an event at it or inside.
 

@@ -92,15 +92,13 @@ class _Plan:
         observations = Observations(space(layout))
         self.dtypes = [np.dtype(dtype) for dtype in observations.dtypes]
         self.row_size = len(ATTRIBUTES) * layout.tokens * _NUMBER.size
-        #: Of the buffers; sizes, starts and ends count bytes.
+        #: Of the buffers; sizes count bytes, as do the starts and ends below.
         self.sizes = [width * dtype.itemsize for width, dtype in zip(observations.widths, self.dtypes, strict=True)]
-        self.starts: dict[str, int] = {}
         #: Of each part: its buffer, start and end.
         self.spans: dict[str, tuple[int, int, int]] = {}
         for name, _, buffer, columns in observations.slices:
             assert name is not None
             width = self.dtypes[buffer].itemsize
-            self.starts[name] = columns.start * width
             self.spans[name] = buffer, columns.start * width, columns.stop * width
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -205,7 +203,7 @@ class View:
 
     def is_allowed(self, action: int) -> bool:
         """Return whether the mask has an action."""
-        return self._written[_FLAGS][self._plan.starts["action_mask"] + action] != 0
+        return self._written[_FLAGS][self._plan.spans["action_mask"][1] + action] != 0
 
     def _list(self, page: Page, is_first: bool = False) -> None:
         """Show all nodes."""
@@ -284,19 +282,19 @@ class View:
         _, row, cut, state = told
         self.omitted += cut - self._cuts[place]
         self._cuts[place] = cut
-        (flags, numbers), starts, row_size = self._written, self._plan.starts, self._plan.row_size
-        start = starts["elements"] + place * row_size
+        (flags, numbers), spans, row_size = self._written, self._plan.spans, self._plan.row_size
+        start = spans["elements"][1] + place * row_size
         numbers[start : start + row_size] = row
-        start = starts["features"] + place * len(FEATURES)
+        start = spans["features"][1] + place * len(FEATURES)
         end = start + len(FEATURES)
         state |= new | (_LEAF if flags[end - 1] else 0)
         flags[start:end] = _BITS[state]
         mask = self._masks[state]
-        start = starts["action_mask"] + place * len(mask)
+        start = spans["action_mask"][1] + place * len(mask)
         flags[start : start + len(mask)] = mask
 
     def _tell_time(self, page: Page) -> None:
-        start = self._plan.starts["time"]
+        _, start, _ = self._plan.spans["time"]
         share = int(min(1000.0 * page.time / page.limit, 1000.0))
         _NUMBER.pack_into(self._written[_NUMBERS], start, share)
 

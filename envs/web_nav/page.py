@@ -318,19 +318,12 @@ class Page:
         focused = self.focused
         if self.is_done or focused is None or self._is_picker_open or not text:
             return
-        if forms.is_text(focused) and not self._hears_keys(focused):
+        if forms.is_text(focused) and not focused.is_heard(*_KEY_EVENTS):
             forms.insert(focused, text)
         else:
             for character in text:
                 self._press(character)
         self.dispatch("typed", focused)
-
-    def _hears_keys(self, element: Element | None) -> bool:
-        while element is not None:
-            if element.listeners and any(listener.type in _KEY_EVENTS for listener in element.listeners):
-                return True
-            element = element.parent
-        return False
 
     def _press(self, character: str) -> None:
         element = self.focused

@@ -200,16 +200,7 @@ def _answering(page: Page) -> list[Element]:
     outline, controls = page.document.outline(), set(goals.controls(page).values())
     parents = set(outline.parents)
     leaves = (element for place, element in enumerate(outline.elements) if place not in parents)
-    return [element for element in leaves if element not in controls and _answers(element)]
-
-
-def _answers(element: Element) -> bool:
-    inner: Element | None = element
-    while inner is not None:
-        if any(listener.type == "click" for listener in inner.listeners):
-            return True
-        inner = inner.parent
-    return False
+    return [element for element in leaves if element not in controls and element.is_heard("click")]
 
 
 def _has_end(page: Page) -> bool:
