@@ -36,7 +36,7 @@ class Count:
 
     def report(self, observation, values, action_mask):
         observation[:] = self.seed % 1000, sum(self.path)
-        values[:] = sum(self.path[-1:]), len(self.path) >= self.rule.length, 0.0, 0.0, sum(self.path[-1:])
+        values[:] = sum(self.path[-1:]), len(self.path) >= self.rule.length, 0.0, 0.0, 0.0, sum(self.path[-1:])
         action_mask[:] = 1
 
 

@@ -9,7 +9,7 @@ from .env import KernelEnv, State
 from .jit import inlined, jit
 from .parameters import Parameters, quantity
 from .policies import Policy, read_policy
-from .problem import COST, INFO, REWARD, SUCCESS, TERMINATED, Problem, state_dtype
+from .problem import COST, INFO, REWARD, SUCCESS, TERMINATED, TRUNCATED, Problem, state_dtype
 from .random import Stream, integer, normal, philox, uniform
 from .simulation import SIMULATION, Simulation, Simulations, as_record
 from .vector import KernelVectorEnv
@@ -21,6 +21,7 @@ __all__ = [
     "SIMULATION",
     "SUCCESS",
     "TERMINATED",
+    "TRUNCATED",
     "KernelEnv",
     "KernelVectorEnv",
     "Parameters",

@@ -17,7 +17,7 @@ from .actions import Actions
 from .display import Display
 from .jit import bound
 from .parameters import Parameters
-from .problem import REWARD, SUCCESS, TERMINATED, Observations, Problem, copier, info_reader
+from .problem import REWARD, SUCCESS, TERMINATED, TRUNCATED, Observations, Problem, copier, info_reader
 from .random import new_stream
 from .simulation import NO_SEED, handed_out
 
@@ -108,8 +108,8 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         self._values[:] = 0.0
         self._mask[:] = 0
         if self._begin is None:
-            self._begin = bound(self.problem.reset, self._states, self._rows, self._active, *self._outputs)
-        self._begin(self._states, self._rows, self._active, *self._outputs)
+            self._begin = bound(self.problem.reset, *self._inputs(), self._active, *self._outputs)
+        self._begin(*self._inputs(), self._active, *self._outputs)
         self._bind()
         self._is_reset = True
         info = self._info(self._flat.tolist())
@@ -130,7 +130,7 @@ class KernelEnv(gymnasium.Env[Any, Any]):
             action: an element of ``action_space``; a `Box` action is clipped to its bounds.
 
         Returns:
-            Observation, reward, terminated, truncated (always false here: the horizon is `TimeLimit`'s), info.
+            Observation, reward, terminated, truncated, info.
 
         Raises:
             InvalidAction: wrong shape or kind, or NaN; nothing has changed then.
@@ -141,17 +141,18 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         self._actions.read(action)
         self._advance()
         values = self._flat.tolist()
-        terminated = values[TERMINATED] != 0.0
+        terminated, truncated = values[TERMINATED] != 0.0, values[TRUNCATED] != 0.0
         info = self._info(values)
         if self.problem.action_mask_size:
             info["action_mask"] = self._mask[0].copy()
         if self.problem.notes is not None:
             info |= self._noted()
-        if terminated:
+        is_over = terminated or truncated
+        if is_over:
             info |= self.ending(values)
         if self.render_mode is not None:
-            self._watch(self._actions.values[0], values[REWARD], info, terminated)
-        return self._observe(), values[REWARD], terminated, False, info
+            self._watch(self._actions.values[0], values[REWARD], info, is_over)
+        return self._observe(), values[REWARD], terminated, truncated, info
 
     def ending(self, values: Any) -> dict[str, Any]:
         """Return what ``info`` holds besides when an episode ends. A family may override this.
@@ -232,6 +233,9 @@ class KernelEnv(gymnasium.Env[Any, Any]):
         self._observe = copier(self._observations.views(self._buffers, 0))
         self._flat = self._values[:, 0]
 
+    def _inputs(self) -> tuple[Any, ...]:
+        return self._states, self._rows, *self.problem.tables
+
     def _noted(self) -> dict[str, Any]:
         """Return what ``info`` holds besides numbers."""
         assert self.problem.notes is not None
@@ -239,7 +243,7 @@ class KernelEnv(gymnasium.Env[Any, Any]):
 
     def _bind(self) -> None:
         """Bind the step to its arguments; compile it, if that has not been done."""
-        arguments = self._states, self._rows, self._actions.values, self._active, *self._outputs
+        arguments = *self._inputs(), self._actions.values, self._active, *self._outputs
         if self._kernel is None:
             self._kernel = bound(self.problem.step, *arguments)
         self._advance = functools.partial(self._kernel, *arguments)

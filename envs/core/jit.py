@@ -32,7 +32,7 @@ types.Record.mangling_args = property(  # type: ignore[method-assign, assignment
 
 @functools.cache
 def _stamp(folder: Path) -> str:
-    """Return a mark of the kernels in ``folder`` and of the random streams.
+    """Return a mark of the kernels in ``folder``, of the random streams, and of the lines that problems number.
 
     A kernel is compiled together with what it calls. Numba would not see that this has changed: it finds cached machine
     code by a function's name, and by the contents of the function's own file.
@@ -40,7 +40,7 @@ def _stamp(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in (*sorted(Path(__file__).parent.glob("*.py")), *sorted(folder.glob("*.py"))):
         source = path.read_bytes()
-        if b"@jit" in source or b"@inlined" in source:
+        if b"@jit" in source or b"@inlined" in source or path.name == "problem.py":
             digest.update(source)
     return digest.hexdigest()[:8]
 

@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from .parameters import Parameters
 
 #: The lines of ``values`` that every kernel fills; the named groups of `Problem.info` follow from `INFO` on.
-REWARD, TERMINATED, COST, SUCCESS, INFO = 0, 1, 2, 3, 4
+REWARD, TERMINATED, TRUNCATED, COST, SUCCESS, INFO = 0, 1, 2, 3, 4, 5
 
 
 def state_dtype(*fields: tuple[Any, ...]) -> np.dtype[np.void]:
@@ -29,18 +29,20 @@ class Problem:
     Both kernels (or Python functions, see `Simulations`) work on N environments at once, row by row, and touch only the
     rows where ``active`` is true::
 
-        reset(states, rows, active, observation, values, action_mask)
-        step(states, rows, actions, active, observation, values, action_mask)
+        reset(states, rows, *tables, active, observation, values, action_mask)
+        step(states, rows, *tables, actions, active, observation, values, action_mask)
 
     - ``states``: (N,) records of `state_dtype`, changed in place; ``states[i].rng`` is row i's random stream.
     - ``rows``: records of packed parameters, only read: (N,), or (1,) where all environments share them. Row i reads
       ``rows[min(i, len(rows) - 1)]``.
+    - ``tables``: the arrays of `tables`, only read; what all environments share, whatever the context.
     - ``actions``: (N, A) float64, finite; a `Box` action is clipped to its bounds, a discrete one is a valid index.
     - ``observation``: (N, D) array of the observation space's dtype to fill, flat. A `spaces.Dict` is laid out in the
       order of its keys; where its leaves have several dtypes this is a tuple of arrays, one per dtype in order of
       appearance.
-    - ``values``: (V, N) float64 to fill: `REWARD`, `TERMINATED`, `COST`, `SUCCESS`, then the groups of ``info``. Before
-      ``reset`` it is zero, so that only what an episode starts with need be filled.
+    - ``values``: (V, N) float64 to fill: `REWARD`, `TERMINATED`, `TRUNCATED`, `COST`, `SUCCESS`, then the groups of
+      ``info``. Before ``reset`` it is zero, so that only what an episode starts with need be filled; `TRUNCATED` only
+      by kernels that know a horizon of their own, which is where recorded data end.
     - ``action_mask``: (N, M) int8 to fill; M is 0 without ``action_mask_size``.
     """
 
@@ -58,6 +60,8 @@ class Problem:
     step: Callable[..., None]
     info: Mapping[str, tuple[str, ...]]
     """Named groups of ``values``, in order: ``reward_terms`` first, then for instance ``signals``."""
+    tables: tuple[NDArray[Any], ...] = ()
+    """Arrays that are too large for records of parameters: recorded prices, say."""
     action_mask_size: int = 0
     has_success: bool = False
     """Whether the task defines success; then ``info["success"]`` is reported at an episode's end."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .actions import Actions
 from .env import KernelEnv, State
 from .parameters import Parameters
-from .problem import REWARD, TERMINATED, Observations, copier, info_reader
+from .problem import REWARD, TERMINATED, TRUNCATED, Observations, copier, info_reader
 from .random import new_stream
 from .simulation import NO_SEED, handed_out
 
@@ -150,15 +150,14 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         self._actions.read(actions)
         active, any_ended = ~ended, bool(ended.any())
         self._allocate()
-        self.problem.step(self._states, self._rows, self._actions.values, active, *self._outputs())
+        self.problem.step(*self._inputs(), self._actions.values, active, *self._outputs())
         rewards = self._values[REWARD].copy()
         terminated = self._values[TERMINATED] != 0.0
         self._elapsed += active
         self._returns += rewards
-        truncated = np.zeros(self.num_envs, np.bool_)
+        truncated = self._values[TRUNCATED] != 0.0
         if self.max_episode_steps is not None:
-            np.greater_equal(self._elapsed, self.max_episode_steps, out=truncated)
-            truncated &= active
+            truncated |= (self._elapsed >= self.max_episode_steps) & active
         done = terminated | truncated
         any_done = done.any()
         endings = self._endings(done) if any_done else {}
@@ -216,7 +215,7 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         self._start_episodes(mask)
 
     def _start_episodes(self, mask: NDArray[np.bool_]) -> None:
-        self.problem.reset(self._states, self._rows, mask, *self._outputs())
+        self.problem.reset(*self._inputs(), mask, *self._outputs())
         self._elapsed[mask] = 0
         self._returns[mask] = 0.0
         self._done[mask] = False
@@ -229,6 +228,9 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         self._mask = np.empty((self.num_envs, self.problem.action_mask_size), np.int8)
         for old, new in zip(previous, (*self._buffers, self._values.T, self._mask), strict=False):
             new[keep] = old[keep]
+
+    def _inputs(self) -> tuple[Any, ...]:
+        return self._states, self._rows, *self.problem.tables
 
     def _outputs(self) -> tuple[Any, ...]:
         return self._observations.argument(self._buffers), self._values, self._mask

@@ -65,7 +65,7 @@ class Session:
                 self._plan()
             self.view = View(task.layout, page, self.fields)
         self._potential = self._progress()
-        self._values = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, self.page.time, self.view.count, self.view.omitted]
+        self._values = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, self.page.time, self.view.count, self.view.omitted]
 
     @property
     def is_writing(self) -> bool:
@@ -126,7 +126,7 @@ class Session:
             if self.task.is_dense:
                 potential = shaping(before, self._potential, self.parameters.discount, page.is_done)
         self._values = [
-            task + potential, page.is_done, 0.0, page.raw_reward == 1.0, task, potential,
+            task + potential, page.is_done, 0.0, 0.0, page.raw_reward == 1.0, task, potential,
             page.time, view.count, view.omitted,
         ]  # fmt: skip
 
