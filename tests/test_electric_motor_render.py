@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from gymnasium.error import DependencyNotInstalled, ResetNeeded
 
-from rlx.envs.electric_motor.canvas import Canvas, number, ticks
+from rlx.envs.core.canvas import Canvas, History, number, ticks
 from rlx.envs.electric_motor.drive import TASKS
 from rlx.envs.electric_motor.env import ElectricMotorEnv, ElectricMotorVectorEnv
 from rlx.envs.electric_motor.motors import MOTORS
-from rlx.envs.electric_motor.render import WINDOW, History, maximum_torque_per_ampere
+from rlx.envs.electric_motor.render import WINDOW, maximum_torque_per_ampere
 
 SHAPE = (600, 960, 3)
 

@@ -13,12 +13,12 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from ..core import Parameters, Problem
+from ..core.reading import entries, interval, number, one_of, sequence
 from . import kernels as k
 from . import params as p
 from .generator import Reference, References, pack_references, read_references
 from .motors import MOTORS, Machine, Matrix, MotorKind, check_physical, equations
 from .presets import task_defaults
-from .reading import entries, interval, number, one_of, sequence
 from .rewards import Constraint, Reward, read_constraints, read_reward
 
 TASKS = ("current", "torque", "speed")

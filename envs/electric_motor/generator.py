@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.reading import Interval, interval, number, one_of, sequence
 from . import kernels
-from .reading import Interval, interval, number, one_of, sequence
 
 
 @dataclasses.dataclass(frozen=True)

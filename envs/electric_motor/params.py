@@ -7,7 +7,7 @@ import math
 from typing import Any, ClassVar
 
 from ..core import Parameters, quantity
-from .reading import number, sequence
+from ..core.reading import number, sequence
 
 
 def _resistance(default: float, meaning: str) -> Any:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import Parameters
-from . import canvas as c
+from ..core import canvas as c
+from ..core.canvas import Axes, Box, Canvas, History
 from . import kernels as k
-from .canvas import Axes, Box, Canvas
 from .drive import Bridge, Drive
 from .params import DriveParameters, PolynomialLoad
 from .rewards import Constraint
@@ -26,32 +26,6 @@ _SYMBOLS = {"omega": "ω", "torque": "T", "epsilon": "ε", "psi": "ψ"}
 _NAMES = {"omega": "Speed", "torque": "Torque", "epsilon": "Rotor angle", "i": "Current", "u": "Voltage", "psi": "Flux"}
 _UNITS = {"omega": "rad/s", "torque": "N m", "epsilon": "rad", "i": "A", "u": "V", "psi": "V s"}
 _TASKS = {"omega": "speed", "torque": "torque"}
-
-
-class History:
-    """The last steps of an episode, one row each."""
-
-    def __init__(self, columns: int, length: int) -> None:
-        """Remember the last ``length`` rows of ``columns`` numbers."""
-        self._length, self._end = length, 0
-        self._rows = np.empty((2 * length, columns))
-
-    def append(self, row: Sequence[float]) -> None:
-        """Add a row; the oldest goes when there are too many."""
-        if self._end == len(self._rows):
-            self._rows[: self._length] = self._rows[self._length :]
-            self._end = self._length
-        self._rows[self._end] = row
-        self._end += 1
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._end = 0
-
-    @property
-    def rows(self) -> NDArray[np.float64]:
-        """What is remembered, (n, columns), the newest last."""
-        return self._rows[max(0, self._end - self._length) : self._end]
 
 
 class Dashboard:

@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..core.reading import entries, number, one_of, sequence
 from . import kernels
-from .reading import entries, number, one_of, sequence
 
 
 @dataclasses.dataclass(frozen=True)

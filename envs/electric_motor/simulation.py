@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..core.reading import number
 from . import kernels as k
 from . import params as p
 from .drive import LOADS, Plant, read_converter, read_motor, read_parameters, read_supply
-from .reading import number
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

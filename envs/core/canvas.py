@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core.display import load_pygame
+from .display import load_pygame
 
 if TYPE_CHECKING:
     import pygame
@@ -199,6 +199,32 @@ class Canvas:
             whole.blit(label, (x, y))
             x += label.get_width()
         return whole
+
+
+class History:
+    """The last steps of an episode, one row each."""
+
+    def __init__(self, columns: int, length: int) -> None:
+        """Remember the last ``length`` rows of ``columns`` numbers."""
+        self._length, self._end = length, 0
+        self._rows = np.empty((2 * length, columns))
+
+    def append(self, row: Sequence[float]) -> None:
+        """Add a row; the oldest goes when there are too many."""
+        if self._end == len(self._rows):
+            self._rows[: self._length] = self._rows[self._length :]
+            self._end = self._length
+        self._rows[self._end] = row
+        self._end += 1
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._end = 0
+
+    @property
+    def rows(self) -> NDArray[np.float64]:
+        """What is remembered, (n, columns), the newest last."""
+        return self._rows[max(0, self._end - self._length) : self._end]
 
 
 class Axes:
