@@ -1,0 +1,61 @@
+"""Portfolio optimisation: how wealth is spread over assets, with exact accounting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import lazily
+
+if TYPE_CHECKING:
+    from .accounting import Backtest, backtest
+    from .env import PortfolioEnv, PortfolioVectorEnv
+    from .loading import load
+    from .market import Market
+    from .us20 import shipped
+
+__all__ = ["FAMILY", "Backtest", "Market", "PortfolioEnv", "PortfolioVectorEnv", "backtest", "load", "shipped"]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "Backtest": "accounting",
+        "Market": "market",
+        "PortfolioEnv": "env",
+        "PortfolioVectorEnv": "env",
+        "backtest": "accounting",
+        "load": "loading",
+        "shipped": "us20",
+    },
+)
+
+_EXPERTS = (
+    "equal_weight", "buy_and_hold", "inverse_volatility", "minimum_variance", "max_sharpe", "risk_parity", "hrp",
+    "max_diversification", "min_cvar", "olmar",
+)  # fmt: skip
+
+
+def _environment(name: str, summary: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "id": f"rlx/Portfolio{name}-v0",
+        "entry_point": f"{__name__}.env:PortfolioEnv",
+        "vector_entry_point": f"{__name__}.env:PortfolioVectorEnv",
+        "summary": summary,
+        "tags": ("continuous", "finance"),
+        "paper": "https://arxiv.org/abs/2403.07916",
+        "experts": {expert: f"{__name__}.experts:{expert}" for expert in _EXPERTS},
+        **fields,
+    }
+
+
+FAMILY: dict[str, Any] = {
+    "name": "portfolio",
+    "extra": "portfolio",
+    "title": "Portfolio optimisation",
+    "environments": (
+        _environment("", "Spread wealth over twenty stocks day by day, with exact costs."),
+        _environment(
+            "Synthetic", "The same in markets that are made up, each episode another.", kwargs={"dataset": "synthetic"}
+        ),
+    ),
+    "commands": {"portfolio": f"{__name__}.commands:app"},
+}
