@@ -655,6 +655,18 @@ def test_what_is_returned_is_fresh():
         assert not difference(env.step(action), twin.step(action))
 
 
+def test_what_nobody_holds_is_used_again():
+    envs = gymnasium.make_vec("rlx/ElectricMotor-v0", num_envs=2)
+    observation, _ = envs.reset(seed=0)
+    held, action = observation[1], envs.action_space.sample()  # a view of it is enough
+    as_it_was, places = held.copy(), set()
+    for _ in range(10):
+        observation, *_ = envs.step(action)
+        places.add(observation.__array_interface__["data"][0])
+    np.testing.assert_array_equal(held, as_it_was)
+    assert len(places) == 2 and held.__array_interface__["data"][0] - held.nbytes not in places
+
+
 def test_reset_without_seed_goes_on_and_with_seed_repeats():
     env = ElectricMotorEnv()
     first = [env.reset(seed=3)[0], env.reset()[0], env.reset()[0]]

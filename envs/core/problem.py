@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -101,7 +102,7 @@ class Observations:
         self.widths = [widths[dtype] for dtype in self.dtypes]
 
     def allocate(self, rows: int) -> tuple[NDArray[Any], ...]:
-        """Return buffers for ``rows`` environments, one per dtype."""
+        """Return new buffers for ``rows`` environments, one per dtype."""
         return tuple(np.empty((rows, n), dtype) for n, dtype in zip(self.widths, self.dtypes, strict=True))
 
     @staticmethod
@@ -116,6 +117,35 @@ class Observations:
             part = buffers[buffer][row, columns]
             leaves.append((key, part.reshape(part.shape[:-1] + shape)))
         return tuple(leaves)
+
+
+def _claims(buffers: tuple[NDArray[Any], ...]) -> int:
+    return max(map(sys.getrefcount, buffers))
+
+
+#: Claims on buffers of which there is no view.
+_UNCLAIMED = _claims((np.empty(0),))
+
+
+class Pool:
+    """Buffers of one kind, of which those are used again that nobody sees any more.
+
+    Memory that is new from the system takes longer to touch than a kernel takes to fill it.
+    """
+
+    def __init__(self, make: Callable[[], tuple[NDArray[Any], ...]], size: int = 3) -> None:
+        """Hand out what ``make`` returns, and remember the last ``size``."""
+        self._make, self._size = make, size
+        self._known: list[tuple[NDArray[Any], ...]] = []
+
+    def take(self) -> tuple[NDArray[Any], ...]:
+        """Return buffers that nobody has a view of."""
+        for buffers in self._known:
+            if _claims(buffers) == _UNCLAIMED:
+                return buffers
+        buffers = self._make()
+        self._known = [*self._known, buffers][-self._size :]
+        return buffers
 
 
 def copier(leaves: tuple[tuple[str | None, NDArray[Any]], ...]) -> Callable[[], Any]:

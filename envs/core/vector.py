@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from .actions import Actions
 from .env import KernelEnv, State
 from .parameters import Parameters
-from .problem import REWARD, TERMINATED, TRUNCATED, Observations, copier, info_reader
+from .problem import REWARD, TERMINATED, TRUNCATED, Observations, Pool, copier, info_reader
 from .random import new_stream
 from .simulation import NO_SEED, handed_out
 
@@ -24,7 +25,8 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
     """N environments of one family; what ``gymnasium.make_vec`` makes.
 
     A family derives from it and names its single environment in ``env_class``; there is nothing else to write. Row i,
-    reset with seed s, is the single environment reset with seed s + i, bit for bit. Every array returned is fresh.
+    reset with seed s, is the single environment reset with seed s + i, bit for bit. Arrays that were returned stay as
+    they are.
 
     At an episode's end ``info`` holds ``episode_return`` and ``episode_length``, arrays of shape (N,), valid where the
     masks ``_episode_return`` and ``_episode_length`` are true.
@@ -68,6 +70,7 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         self.parameters: tuple[Parameters, ...] = (problem.parameters,) * num_envs
         self._actions = Actions(problem.action_space, (num_envs,))
         self._observations = Observations(problem.observation_space)
+        self._pool = Pool(functools.partial(self._observations.allocate, num_envs))
         self._named = info_reader(problem)
         self._states = np.zeros(num_envs, problem.state_dtype)
         self._rows = np.array([problem.pack(problem.parameters)])
@@ -221,9 +224,9 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         self._done[mask] = False
 
     def _allocate(self, keep: NDArray[np.bool_] | None = None) -> None:
-        """Take fresh output arrays, so that those handed out before stay as they were; rows of ``keep`` carry over."""
+        """Take other output arrays, so that those handed out before stay as they were; rows of ``keep`` carry over."""
         previous = (*self._buffers, self._values.T, self._mask) if keep is not None else ()
-        self._buffers = self._observations.allocate(self.num_envs)
+        self._buffers = self._pool.take()
         self._values = np.zeros((self.problem.width, self.num_envs))
         self._mask = np.empty((self.num_envs, self.problem.action_mask_size), np.int8)
         for old, new in zip(previous, (*self._buffers, self._values.T, self._mask), strict=False):
@@ -236,7 +239,8 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         return self._observations.argument(self._buffers), self._values, self._mask
 
     def _observation(self) -> Any:
-        return copier(self._observations.views(self._buffers, slice(None)))()
+        leaves = dict(self._observations.views(self._buffers, slice(None)))
+        return leaves.get(None, leaves)
 
     def _info(self, mask: NDArray[np.bool_] | None) -> dict[str, Any]:
         """Return the named values of all rows; only rows of ``mask`` have just been filled."""

@@ -58,8 +58,8 @@ def layout(size: int, cells: int) -> tuple[np.dtype[np.void], np.dtype[np.void]]
 
     Args:
         size: room for that many assets.
-        cells: room for that many returns, of assets and days together. There are few sizes of either, so that Numba
-            compiles once for many markets.
+        cells: room for that many returns, of assets and days together; 1 where days are recorded. There are few sizes
+            of either, so that Numba compiles once for many markets.
     """
     task = np.dtype(
         [
@@ -119,13 +119,9 @@ def layout(size: int, cells: int) -> tuple[np.dtype[np.void], np.dtype[np.void]]
         ("cash", _F8),
         ("holdings", _F8, (size,)),  # value of each
         ("variance", _F8, (size,)),  # of daily returns
-        ("deviation", _F8, (size,)),  # its root, where trades have an impact
         ("tradable", _I1, (size,)),
-        ("relatives", _F8, (size,)),  # of the day that is under way
         ("target", _F8, (size + 1,)),
         ("trades", _F8, (size + 1,)),
-        ("room", _F8, (size,)),  # the most that can be traded
-        ("volume", _F8, (size,)),  # that is traded by all
         ("window", _F4, (cells,)),  # log returns of the last days, a ring
         ("benchmark", _F8),
         ("mean", _F8),  # of returns, and of their squares
@@ -133,7 +129,7 @@ def layout(size: int, cells: int) -> tuple[np.dtype[np.void], np.dtype[np.void]]
         ("at_risk", _F8),  # value at risk of a day's return
         ("deepest", _F8),  # drawdown so far
         ("compliance", _F8, (len(RULES),)),
-        *STATE(size),
+        *STATE(size if cells > 1 else 1),
     )
     return task, account
 
@@ -161,12 +157,12 @@ def onto_simplex(x: Array, n: int, lower: Array, upper: Array, low: float, high:
         left, right = min(left, x[j] - upper[j]), max(right, x[j] - lower[j])
     shift = 0.0
     for _ in range(100):
-        total, free = 0.0, 0
-        for j in range(n + 1):
-            least, most = (lower[j], upper[j]) if j < n else (low, high)
+        part = x[n] - shift
+        total, free = min(max(part, low), high), 1 if low < part < high else 0
+        for j in range(n):
             part = x[j] - shift
-            free += least < part < most
-            total += min(max(part, least), most)
+            total += min(max(part, lower[j]), upper[j])
+            free += 1 if lower[j] < part < upper[j] else 0
         excess = total - 1.0
         if abs(excess) <= 1e-15 * (n + 1):
             break
@@ -277,7 +273,7 @@ def project(p: Record, wanted: Array, x: Array) -> None:
 @jit
 def read_target(p: Record, s: Record, action: Array) -> None:
     """Turn an action into the target weights ``s.target`` (N + 1,), cash last, and note how far it was moved."""
-    n, wanted = p.assets, s.trades
+    n, target, wanted = p.assets, s.target, s.trades
     if p.action == SIMPLEX:
         for j in range(n + 1):
             wanted[j] = action[j]
@@ -298,10 +294,10 @@ def read_target(p: Record, s: Record, action: Array) -> None:
                 wanted[j] += s.holdings[j] / s.value
             net += wanted[j]
         wanted[n] = 1.0 - net
-    project(p, wanted, s.target)
+    project(p, wanted, target)
     moved = 0.0
     for j in range(n):
-        moved += abs(s.target[j] - wanted[j])
+        moved += abs(target[j] - wanted[j])
     s.compliance[PROJECTED] = moved if moved > DUST else 0.0
     limit(p, s)
 
@@ -309,83 +305,87 @@ def read_target(p: Record, s: Record, action: Array) -> None:
 @jit
 def limit(p: Record, s: Record) -> None:
     """Bring the target within the turnover that is allowed, and to what is held where it is within the band."""
-    n, x = p.assets, s.target
+    n, target, holdings, scale = p.assets, s.target, s.holdings, 1.0 / s.value
     turnover, largest = 0.0, 0.0
     for j in range(n):
-        change = abs(x[j] - s.holdings[j] / s.value)
+        change = abs(target[j] - holdings[j] * scale)
         turnover += change
         largest = max(largest, change)
+    if turnover <= p.turnover and p.band == 0.0 and largest > DUST:
+        return
     share = 1.0
     if turnover > p.turnover:
         share = p.turnover / turnover
         s.compliance[TURNOVER] = turnover - p.turnover
-    cash = 1.0
+    target[n] = 1.0
     for j in range(n):
-        held = s.holdings[j] / s.value
-        change = x[j] - held
-        if share < 1.0:
-            change *= share
-            x[j] = held + change
+        held = holdings[j] * scale
+        change = share * (target[j] - held)
         if largest <= DUST:
-            x[j] = held
-        elif p.band > 0.0 and abs(change) <= p.band:
+            change = 0.0
+        elif abs(change) <= p.band:
             s.compliance[BAND] += abs(change)
-            x[j] = held
-        cash -= x[j]
-    x[n] = cash
+            change = 0.0
+        target[j] = held + change
+        target[n] -= target[j]
 
 
 # Trades
 
 
 @jit
-def bound_trades(p: Record, s: Record, volumes: Array) -> None:
-    """Write the most that can be traded of each asset today into ``s.room``, and its volume into ``s.volume``.
+def bound_trades(p: Record, s: Record, volumes: Array, room: Array, impact: Array) -> None:
+    """Find how much of each asset can be traded today, and how much that moves its price.
 
     Args:
         p: the task.
         s: the account.
         volumes: value of each asset that is traded on this day, (N,); or (0,), which is ``p.volume`` of each.
+        room: (N,), to be filled with the most that one can trade.
+        impact: (N,), to be filled with what a trade costs per size^1.5.
     """
+    # Read once: a compiler does not know that what is written below changes none of it.
+    share, factor, band, usual, value = p.participation, p.impact, p.band, p.volume, s.value
+    target, holdings, tradable, variance = s.target, s.holdings, s.tradable, s.variance
     for j in range(p.assets):
-        s.volume[j] = volumes[j] if len(volumes) else p.volume
-        room = p.participation * s.volume[j] if p.participation < 1.0 else math.inf
+        volume = volumes[j] if len(volumes) else usual
+        most = share * volume if share < 1.0 else math.inf
         # What is held anyway is not traded to pay for the rest.
-        is_kept = p.band > 0.0 and abs(s.target[j] * s.value - s.holdings[j]) <= 1e-12 * s.value
-        s.room[j] = 0.0 if is_kept or s.tradable[j] != TRADABLE else room
+        if band > 0.0 and abs(target[j] * value - holdings[j]) <= 1e-12 * value:
+            most = 0.0
+        room[j] = most if tradable[j] == TRADABLE else 0.0
+        impact[j] = factor * math.sqrt(variance[j] / volume) if factor > 0.0 and room[j] > 0.0 else 0.0
 
 
 @jit
-def wanted_trade(p: Record, s: Record, j: int, after: float) -> float:
-    """Return what is traded of asset ``j`` if value is ``after`` afterwards."""
-    trade = min(max(s.target[j] * after - s.holdings[j], -s.room[j]), s.room[j])
-    if p.lot > 0.0:
-        trade = math.copysign(math.floor(abs(trade) / p.lot) * p.lot, trade)
-    return 0.0 if abs(trade) <= 1e-13 * s.value or abs(trade) < p.ticket else trade
+def price(size: float, rate: float, fixed: float, impact: float) -> float:
+    """Return what a trade of absolute value ``size`` costs, see `Costs`; ``impact`` is per value of this size."""
+    return size * (rate + impact) + (fixed if size > 0.0 else 0.0)
 
 
 @jit
-def price_trade(p: Record, s: Record, j: int, trade: float) -> tuple[float, float]:
-    """Return what a trade in asset ``j`` costs, and the derivative of that; see `Costs`."""
-    size, rate, further = abs(trade), p.half_spread + (p.buy if trade > 0.0 else p.sell), 0.0
-    if p.impact > 0.0 and size > 0.0:
-        further = p.impact * s.deviation[j] * math.sqrt(size / s.volume[j])
-    fixed = p.fixed if size > 0.0 else 0.0
-    return size * (rate + further) + fixed, math.copysign(rate + 1.5 * further, trade)
-
-
-@jit
-def find_value(p: Record, s: Record) -> float:
-    """Return the value after a trade to the target, which has paid for it."""
+def settle(p: Record, s: Record, room: Array, impact: Array) -> tuple[float, float, float]:
+    """Find the trades to the target that value pays for, ``s.trades``; return value after them, their sum and costs."""
+    value, least, lot, fixed = s.value, max(1e-13 * s.value, p.ticket), p.lot, p.fixed
+    buy, sell, has_impact = p.half_spread + p.buy, p.half_spread + p.sell, p.impact > 0.0
+    assets, target, holdings, trades = p.assets, s.target, s.holdings, s.trades
     # At most everything is paid; at best nothing.
-    left, right, after = 0.0, s.value, s.value
+    left, right, after, net, cost = 0.0, value, value, 0.0, 0.0
     for _ in range(200):
-        missing, slope = after - s.value, 1.0
-        for j in range(p.assets):
-            cost, rate = price_trade(p, s, j, wanted_trade(p, s, j, after))
-            missing += cost
-            slope += s.target[j] * rate
-        if abs(missing) <= 1e-14 * s.value:
+        net, cost, slope = 0.0, 0.0, 1.0
+        for j in range(assets):
+            wanted = target[j] * after - holdings[j]
+            size = min(abs(wanted), room[j])
+            if lot > 0.0:
+                size = math.floor(size / lot) * lot
+            size = size if size >= least else 0.0
+            rate, further = buy if wanted > 0.0 else sell, impact[j] * math.sqrt(size) if has_impact else 0.0
+            trades[j] = math.copysign(size, wanted)
+            net += trades[j]
+            cost += price(size, rate, fixed, further)
+            slope += target[j] * math.copysign(rate + 1.5 * further, wanted)
+        missing = after + cost - value
+        if abs(missing) <= 1e-14 * value:
             break
         if missing > 0.0:
             right = after
@@ -396,68 +396,66 @@ def find_value(p: Record, s: Record) -> float:
         if step == after:
             break
         after = step
-    return after
+    return after, net, cost
 
 
 @jit
-def trade(p: Record, s: Record, volumes: Array) -> tuple[float, float]:
+def trade(p: Record, s: Record, volumes: Array, desk: Array) -> tuple[float, float]:
     """Trade to the target, as far as the market and the account allow; self-financing.
 
     Args:
         p: the task.
         s: the account; holdings, cash and value change.
         volumes: as for `bound_trades`.
+        desk: (2, N) room to work.
 
     Returns:
         What it cost, and the sum of the absolute trades over the value before.
     """
-    bound_trades(p, s, volumes)
-    before, after = s.value, find_value(p, s)
-    cash, cost = s.cash, 0.0
-    for j in range(p.assets):
-        s.trades[j] = wanted_trade(p, s, j, after)
-        missed = abs(s.target[j] * after - s.holdings[j] - s.trades[j])
-        if missed > 1e-12 * before:
-            note_missed(p, s, j, missed / before)
-        cash -= s.trades[j]
-        cost += price_trade(p, s, j, s.trades[j])[0]
+    room, impact, before = desk[0], desk[1], s.value
+    bound_trades(p, s, volumes, room, impact)
+    after, net, cost = settle(p, s, room, impact)
     # Where a sale could not be made, there may be less cash than the purchases take.
     floor = (1.0 - p.net_upper) * after
-    if cash - cost < floor - 1e-9 * before:
-        cash, cost = afford(p, s, floor)
-    traded = 0.0
+    if s.cash - net - cost < floor - 1e-9 * before:
+        net, cost = afford(p, s, impact, floor)
+    target, holdings, trades, traded = s.target, s.holdings, s.trades, 0.0
     for j in range(p.assets):
-        traded += abs(s.trades[j])
-        s.holdings[j] += s.trades[j]
-    s.cash, s.value = cash - cost, before - cost
+        missed = abs(target[j] * after - holdings[j] - trades[j])
+        if missed > 1e-12 * before:
+            note_missed(s, room, j, missed / before)
+        traded += abs(trades[j])
+        holdings[j] += trades[j]
+    s.cash -= net + cost
+    s.value = before - cost
     return cost, traded / before
 
 
 @jit
-def note_missed(p: Record, s: Record, j: int, missed: float) -> None:
+def note_missed(s: Record, room: Array, j: int, missed: float) -> None:
     """Note why ``missed`` of asset ``j``, a weight, was not traded."""
     if s.tradable[j] != TRADABLE:
         s.compliance[UNTRADABLE] += missed
-    elif s.room[j] == abs(s.trades[j]) and s.room[j] > 0.0:
+    elif room[j] == abs(s.trades[j]) and room[j] > 0.0:
         s.compliance[PARTICIPATION] += missed
-    elif s.room[j] > 0.0:
+    elif room[j] > 0.0:
         s.compliance[ROUNDED] += missed
 
 
 @jit
-def afford(p: Record, s: Record, floor: float) -> tuple[float, float]:
-    """Shrink all purchases alike until cash is at least ``floor``; return cash before costs, and costs."""
-    left, right = 0.0, 1.0
-    cash, cost = s.cash, 0.0
+def afford(p: Record, s: Record, impact: Array, floor: float) -> tuple[float, float]:
+    """Shrink all purchases alike until cash is at least ``floor``; return the sum of trades, and costs."""
+    left, right, net, cost = 0.0, 1.0, 0.0, 0.0
     for k in range(60):
         # The last look is at a share that can be afforded.
         share = 0.5 * (left + right) if k < 59 else left
-        cash, cost = s.cash, 0.0
+        net, cost = 0.0, 0.0
         for j in range(p.assets):
             trade = s.trades[j] * share if s.trades[j] > 0.0 else s.trades[j]
-            cash -= trade
-            cost += price_trade(p, s, j, trade)[0]
-        if cash - cost >= floor:
+            rate = p.half_spread + (p.buy if trade > 0.0 else p.sell)
+            net += trade
+            cost += price(abs(trade), rate, p.fixed, impact[j] * math.sqrt(abs(trade)))
+        if s.cash - net - cost >= floor:
             left = share
         else:
             right = share
@@ -465,16 +463,16 @@ def afford(p: Record, s: Record, floor: float) -> tuple[float, float]:
         if s.trades[j] > 0.0:
             s.compliance[UNAFFORDABLE] += s.trades[j] * (1.0 - left) / s.value
             s.trades[j] *= left
-    return cash, cost
+    return net, cost
 
 
 @jit
 def hold(p: Record, s: Record, relatives: Array) -> None:
     """Let prices change by ``relatives`` (N,)."""
-    value = s.cash
+    value, holdings = s.cash, s.holdings
     for j in range(p.assets):
-        s.holdings[j] *= relatives[j]
-        value += s.holdings[j]
+        holdings[j] *= relatives[j]
+        value += holdings[j]
     s.value = value
 
 
@@ -524,6 +522,7 @@ def run(
     """
     p, s = tasks[0], accounts[0]
     n, last = p.assets, len(rebalance) - 1
+    desk = np.empty((2, n))
     for t in range(last):
         value[t] = s.value
         if rebalance[t]:
@@ -531,9 +530,9 @@ def run(
             for j in range(n):
                 s.target[j] = target[j]
                 net += target[j]
-                s.deviation[j] = deviations[t, j]
+                s.variance[j] = deviations[t, j] * deviations[t, j]
             s.target[n] = 1.0 - net
-            cost[t], turnover[t] = trade(p, s, volumes[t])
+            cost[t], turnover[t] = trade(p, s, volumes[t], desk)
         pay_interest(p, s, cash_return[t + 1])
         hold(p, s, relatives[t])
     value[last] = s.value
@@ -543,43 +542,47 @@ def run(
 
 
 @jit
-def show_day(p: Record, s: Record) -> None:
+def show_day(p: Record, s: Record, relatives: Array) -> None:
     """Write the day's returns into the variances, and into the ring unless a table has them."""
-    window, place = s.window, (s.elapsed % p.window) * p.assets
-    for j in range(p.assets):
-        change = s.relatives[j] - 1.0
-        if p.world != HISTORY:
-            window[place + j] = math.log(s.relatives[j])
-        s.variance[j] = DECAY * s.variance[j] + (1.0 - DECAY) * change * change
-        if p.impact > 0.0:
-            s.deviation[j] = math.sqrt(s.variance[j])
+    assets, variance, window, place = p.assets, s.variance, s.window, (s.elapsed % p.window) * p.assets
+    for j in range(assets):
+        change = relatives[j] - 1.0
+        variance[j] = DECAY * variance[j] + (1.0 - DECAY) * change * change
+    if p.world != HISTORY:
+        for j in range(assets):
+            window[place + j] = math.log(relatives[j])
     s.elapsed += 1
 
 
 @jit
 def show_window(p: Record, s: Record, logs: Array, seen: Array) -> None:
     """Write the log returns of the last days into ``seen`` (window N,), the latest day last."""
-    # Whole slices: an index that is computed may be negative, and such loops are not vectorised.
+    # Loops over slices, which are vectorised: indices that are computed may be negative, for all a compiler knows.
     cells = p.window * p.assets
     if p.world == HISTORY:
         latest = (s.day + 1) * p.assets
-        seen[:] = logs[latest - cells : latest]
+        known = logs[latest - cells : latest]
+        for k in range(cells):
+            seen[k] = known[k]
     else:
-        window, oldest = s.window, (s.elapsed % p.window) * p.assets
-        seen[: cells - oldest] = window[oldest:cells]
-        seen[cells - oldest :] = window[:oldest]
+        oldest = (s.elapsed % p.window) * p.assets
+        known, rest = s.window[oldest:cells], seen[cells - oldest :]
+        for k in range(cells - oldest):
+            seen[k] = known[k]
+        for k in range(oldest):
+            rest[k] = s.window[k]
 
 
 @jit
-def next_day(p: Record, s: Record, returns: Array, tradable: Array) -> None:
+def next_day(p: Record, s: Record, returns: Array, tradable: Array, relatives: Array) -> None:
     """Write the relatives of the day that follows, and what can be traded on it; data know, or chance decides."""
     s.day += 1
     if p.world == HISTORY:
         for j in range(p.assets):
-            s.relatives[j] = 1.0 + returns[s.day, j]
+            relatives[j] = 1.0 + returns[s.day, j]
             s.tradable[j] = tradable[s.day, j]
     else:
-        advance(p, s, returns, s.relatives)
+        advance(p, s, returns, relatives)
 
 
 @jit
@@ -609,8 +612,6 @@ def begin_moments(p: Record, s: Record, seen: Array) -> None:
             total += change / p.assets
         s.mean += total / p.window
         s.square += total * total / p.window
-    for j in range(p.assets):
-        s.deviation[j] = math.sqrt(s.variance[j])
     s.at_risk = -s.mean + 1.645 * math.sqrt(max(s.square - s.mean * s.mean, 0.0))
 
 
@@ -679,18 +680,19 @@ def report(p: Record, s: Record, logs: Array, conditions: Array, i: int, observa
     place = len(CONDITIONS) + p.window * n
     show_window(p, s, logs, seen[len(CONDITIONS) : place])
     scale = 1.0 / max(s.value, 1e-6 * s.start)  # when all is lost, weights are large, but finite
+    holdings, is_tradable = s.holdings, s.tradable
     for j in range(n):
-        seen[place + j] = s.tradable[j] == TRADABLE
-        seen[place + n + j] = s.holdings[j] * scale
+        seen[place + j] = is_tradable[j] == TRADABLE
+        seen[place + n + j] = holdings[j] * scale
     seen[place + 2 * n] = s.cash * scale
 
 
 @jit
-def mean_return(p: Record, s: Record) -> float:
+def mean_return(p: Record, relatives: Array) -> float:
     """Return the mean of the assets' returns of the day."""
     total = 0.0
     for j in range(p.assets):
-        total += s.relatives[j] - 1.0
+        total += relatives[j] - 1.0
     return total / p.assets
 
 
@@ -731,6 +733,7 @@ def reset(
         values: (V, rows).
         action_mask: not used.
     """
+    desk = np.empty((3, rows[0].assets))
     for i in range(len(states)):
         if not active[i]:
             continue
@@ -744,8 +747,8 @@ def reset(
             s.day, s.tradable[: p.assets] = 0, TRADABLE
             start(p, s, returns)
             for _ in range(p.window):
-                advance(p, s, returns, s.relatives)
-                show_day(p, s)
+                advance(p, s, returns, desk[2])
+                show_day(p, s, desk[2])
         s.elapsed = 0
         s.start = s.value = s.peak = s.cash = p.value
         s.holdings[:] = 0.0
@@ -772,6 +775,8 @@ def step(
     action_mask: Array,
 ) -> None:
     """Trade and let a day pass, see `Problem` and `reset`; ``actions`` (rows, A)."""
+    desk = np.empty((3, rows[0].assets))
+    relatives = desk[2]
     for i in range(len(states)):
         if not active[i]:
             continue
@@ -789,22 +794,24 @@ def step(
         if p.is_at_open:
             fill = NEXT_OPEN
         if fill == CLOSE:
-            fee, turnover = trade(p, s, of_day(volumes, s.day))
-        next_day(p, s, returns, tradable)
+            fee, turnover = trade(p, s, of_day(volumes, s.day), desk)
+        next_day(p, s, returns, tradable, relatives)
         interest, borrow_fee = pay_interest(p, s, conditions[s.day, 0] if p.world == HISTORY else 0.0)
         if fill == NEXT_OPEN:
             hold(p, s, opens[s.day])
-            fee, turnover = trade(p, s, of_day(volumes, s.day))
+            fee, turnover = trade(p, s, of_day(volumes, s.day), desk)
             for j in range(p.assets):
-                s.trades[j] = s.relatives[j] / opens[s.day, j]
-            hold(p, s, s.trades)
+                relatives[j] /= opens[s.day, j]
+            hold(p, s, relatives)
+            for j in range(p.assets):
+                relatives[j] *= opens[s.day, j]
         else:
-            hold(p, s, s.relatives)
+            hold(p, s, relatives)
             if fill == LATE_CLOSE:
-                fee, turnover = trade(p, s, of_day(volumes, s.day))
+                fee, turnover = trade(p, s, of_day(volumes, s.day), desk)
         fee += delist(p, s)
-        show_day(p, s)
-        growth = conditions[s.day, 1] if p.world == HISTORY else mean_return(p, s)
+        show_day(p, s, relatives)
+        growth = conditions[s.day, 1] if p.world == HISTORY else mean_return(p, relatives)
         s.benchmark *= 1.0 + growth
         reward(p, s, before, growth, i, values)
         values[INFO + p.terms + 1, i], values[INFO + p.terms + 2, i] = fee, turnover
