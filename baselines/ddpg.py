@@ -1,7 +1,7 @@
 """Deep deterministic policy gradient (Lillicrap et al. 2015, https://arxiv.org/abs/1509.02971), in one file.
 
 A critic Q(s, a) learns the return of acting with a in s; an actor a = pi(s) climbs the critic's gradient. Both learn
-from a replay of past transitions, against slowly following copies of themselves. Reading order: `Args`, the networks,
+from a replay of past transitions, against slowly following copies of themselves. Reading order: `Args`, `Mlp`,
 `Replay`, `DDPG`.
 
 A run is a function of its arguments: on one machine it gives the same result bit for bit, also if it was killed and
@@ -11,6 +11,7 @@ resumed. Every random number comes from a generator that the learner owns.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,7 +23,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .policy import MlpPolicy
+from .assets import Assets
+from .policy import AssetsPolicy, MlpPolicy
 from .training import (
     ACTIVATIONS,
     Rules,
@@ -53,6 +55,8 @@ class Args:
     """Steps for which an action is held while learning; the finished policy acts at every step."""
     episode_steps: int = 0
     """Cut training episodes off after so many steps, for more variety; 0 leaves the environment's own horizon."""
+    network: str = "mlp"
+    """What reads and acts: mlp (a Box), assets (a portfolio), or named-assets, which knows which asset is which."""
     hidden_sizes: tuple[int, ...] = (256, 256)
     """Width of each hidden layer, of actor and critic alike."""
     activation: str = "relu"
@@ -100,12 +104,79 @@ class Args:
         """
         rules: Rules = (
             ("action_repeat", lambda v: v >= 1, "at least 1"),
+            ("network", lambda v: v in NETWORKS, " or ".join(NETWORKS)),
             ("noise_start noise_end saturation_penalty", lambda v: v >= 0, "at least 0"),
             ("actor_rate critic_rate", lambda v: v > 0, "more than 0"),
             ("noise_fraction", lambda v: 0 < v <= 1, "more than 0 and at most 1"),
             ("gamma noise_correlation", lambda v: 0 <= v < 1, "at least 0 and less than 1"),
         )
         check_args("ddpg", self, rules)
+
+
+class Mlp:
+    """Actor and critic are stacks of layers that read a `Box`; actions are those of tanh, brought to their bounds."""
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Box,
+        hidden_sizes: tuple[int, ...],
+        activation: str,
+    ) -> None:
+        """Take note of sizes.
+
+        Args:
+            observation_space: what is read.
+            action_space: bounded.
+            hidden_sizes: width of each hidden layer.
+            activation: of these, a name in `ACTIVATIONS`.
+
+        Raises:
+            TypeError: observations are no `Box`.
+        """
+        if not isinstance(observation_space, spaces.Box):
+            raise TypeError(f"The network 'mlp' of DDPG needs a Box of observations, but they are {observation_space}.")
+        self.observation_shape, self.action_space = observation_space.shape, action_space
+        self.observations, self.actions = math.prod(observation_space.shape), math.prod(action_space.shape)
+        self.hidden_sizes, self.activation = hidden_sizes, activation
+
+    def make(self, generator: torch.Generator) -> tuple[list[Tensor], list[Tensor]]:
+        """Return fresh parameters of an actor and a critic."""
+        # The last layers start within +-0.003 (section 7 of the paper).
+        actor = make_network((self.observations, *self.hidden_sizes, self.actions), generator)
+        return actor, make_network((self.observations + self.actions, *self.hidden_sizes, 1), generator)
+
+    def read(self, observation: NDArray[Any]) -> NDArray[np.float32]:
+        """Return a batch of observations as rows."""
+        return observation.reshape(len(observation), -1).astype(np.float32)
+
+    def scores(self, actor: list[Tensor], observation: Tensor) -> Tensor:
+        """Return actions (B, A) before the tanh."""
+        return forward(actor, observation, ACTIVATIONS[self.activation])
+
+    def value(self, critic: list[Tensor], observation: Tensor, action: Tensor) -> Tensor:
+        """Return the values (B, 1) of actions in [-1, 1]."""
+        return forward(critic, torch.cat((observation, action), dim=1), ACTIVATIONS[self.activation])
+
+    def to_space(self, action: NDArray[np.float64]) -> NDArray[Any]:
+        """Return what the environment takes for actions (B, A) in [-1, 1]."""
+        space = self.action_space
+        scaled: NDArray[Any] = space.low + (action.reshape(-1, *space.shape) + 1.0) / 2.0 * (space.high - space.low)
+        return np.clip(scaled, space.low, space.high).astype(space.dtype)  # type: ignore[no-any-return]
+
+    def policy(self, actor: list[Tensor]) -> MlpPolicy:
+        """Return an actor as a policy of its own."""
+        arrays = [parameter.detach().numpy().copy() for parameter in actor]
+        layers = list(zip(arrays[::2], arrays[1::2], strict=True))
+        return MlpPolicy(layers, self.activation, self.observation_shape, self.action_space)
+
+
+#: What reads observations and acts. Actions lie in [-1, 1] until the environment gets them.
+NETWORKS: dict[str, Callable[..., Mlp | Assets]] = {
+    "mlp": Mlp,
+    "assets": Assets,
+    "named-assets": functools.partial(Assets, is_named=True),
+}
 
 
 class Replay:
@@ -141,7 +212,7 @@ class DDPG:
         """Make the environments and fresh networks.
 
         Args:
-            env_id: an id whose actions are a bounded `Box` and whose observations are a `Box`.
+            env_id: an id whose actions are a bounded `Box` and whose observations the network can read.
             env_kwargs: keyword arguments of the environment.
             args: the run's arguments.
 
@@ -155,27 +226,21 @@ class DDPG:
         observation_space, action_space = self.envs.single_observation_space, self.envs.single_action_space
         if not (isinstance(action_space, spaces.Box) and action_space.is_bounded()):
             raise TypeError(f"DDPG needs a bounded Box of actions, but those of {env_id} are {action_space}.")
-        if not isinstance(observation_space, spaces.Box):
-            raise TypeError(f"DDPG needs a Box of observations, but those of {env_id} are {observation_space}.")
-        self.action_space, self.observation_shape = action_space, observation_space.shape
-        observations, actions = int(np.prod(observation_space.shape)), int(np.prod(action_space.shape))
+        self.network = NETWORKS[args.network](observation_space, action_space, args.hidden_sizes, args.activation)
 
         self.generator = torch.Generator().manual_seed(args.seed)  # of networks and replay
         self.noise_generator = np.random.default_rng((args.seed, 1))
-        self.activation = ACTIVATIONS[args.activation]
-        # The last layers start within +-0.003 (section 7 of the paper).
-        self.actor = make_network((observations, *args.hidden_sizes, actions), self.generator)
-        self.critic = make_network((observations + actions, *args.hidden_sizes, 1), self.generator)
+        self.actor, self.critic = self.network.make(self.generator)
         self.target_actor = [parameter.detach().clone() for parameter in self.actor]
         self.target_critic = [parameter.detach().clone() for parameter in self.critic]
         self.actor_optimizer = torch.optim.Adam(self.actor, args.actor_rate, fused=True)
         self.critic_optimizer = torch.optim.Adam(self.critic, args.critic_rate, fused=True)
 
-        self.replay = Replay(args.replay_size, observations, actions)
+        self.replay = Replay(args.replay_size, self.network.observations, self.network.actions)
         self.decisions = 0  # of all environments, those that only reset included
         self.updates = 0
         self.loss = self.value = torch.zeros(())  # of the last update
-        self.noise = np.zeros((args.num_envs, actions))
+        self.noise = np.zeros((args.num_envs, self.network.actions))
         self.ended = np.zeros(args.num_envs, np.bool_)  # rows whose next step only resets them
         self.observation = self._reset()
 
@@ -185,11 +250,9 @@ class DDPG:
         return self.decisions * self.args.action_repeat
 
     @property
-    def policy(self) -> MlpPolicy:
+    def policy(self) -> MlpPolicy | AssetsPolicy:
         """The actor as it is now, as a policy of its own."""
-        arrays = [parameter.detach().numpy().copy() for parameter in self.actor]
-        layers = list(zip(arrays[::2], arrays[1::2], strict=True))
-        return MlpPolicy(layers, self.args.activation, self.observation_shape, self.action_space)
+        return self.network.policy(self.actor)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -223,13 +286,13 @@ class DDPG:
         """Let every environment carry out one decision, and remember what came of it."""
         args, n = self.args, self.args.num_envs
         action = self._explore()
-        scaled = self._to_space(action)
+        scaled = self.network.to_space(action)
         reward, terminated = np.zeros(n), np.zeros(n, np.bool_)
         length, next_observation = np.zeros(n, np.int64), self.observation.copy()
         live = ~self.ended  # an episode that is over has nothing to remember: its next step is the reset
         for _ in range(args.action_repeat):
             observation, rewards, terminations, truncations, _ = self.envs.step(scaled)
-            observation = self._flat(observation)
+            observation = self.network.read(observation)
             reward += np.where(live, rewards, 0.0)
             length += live
             next_observation[live] = observation[live]
@@ -256,22 +319,14 @@ class DDPG:
         # An autoregression of standard deviation 1, whatever the correlation.
         self.noise = args.noise_correlation * self.noise + (1.0 - args.noise_correlation**2) ** 0.5 * fresh
         with torch.no_grad():
-            greedy = torch.tanh(forward(self.actor, torch.from_numpy(self.observation), self.activation)).numpy()
+            greedy = torch.tanh(self.network.scores(self.actor, torch.from_numpy(self.observation))).numpy()
         return np.clip(greedy + scale * self.noise, -1.0, 1.0)
-
-    def _to_space(self, action: NDArray[np.float64]) -> NDArray[Any]:
-        space = self.action_space
-        scaled: NDArray[Any] = space.low + (action.reshape(-1, *space.shape) + 1.0) / 2.0 * (space.high - space.low)
-        return np.clip(scaled, space.low, space.high).astype(space.dtype)  # type: ignore[no-any-return]
 
     def _reset(self) -> NDArray[np.float32]:
         """Start new episodes everywhere, from seeds that depend on the run's seed and the step alone."""
         observation, _ = self.envs.reset(seed=first_seed(self.args.seed, self.decisions))
         self.ended[:] = False
-        return self._flat(observation)
-
-    def _flat(self, observation: NDArray[Any]) -> NDArray[np.float32]:
-        return observation.reshape(self.args.num_envs, -1).astype(np.float32)
+        return self.network.read(observation)
 
     # Learning
 
@@ -281,15 +336,15 @@ class DDPG:
         observation, action, reward, next_observation, goes_on = self.replay.sample(args.batch_size, self.generator)
 
         with torch.no_grad():
-            next_action = torch.tanh(forward(self.target_actor, next_observation, self.activation))
-            next_value = self._value(self.target_critic, next_observation, next_action)
+            next_action = torch.tanh(self.network.scores(self.target_actor, next_observation))
+            next_value = self.network.value(self.target_critic, next_observation, next_action)
             target = reward + args.gamma * goes_on * next_value
-        value = self._value(self.critic, observation, action)
+        value = self.network.value(self.critic, observation, action)
         self.loss = 2.0 * torch.nn.functional.huber_loss(value, target, delta=args.error_bound or math.inf)
         descend(self.loss, self.critic, self.critic_optimizer)
 
-        before_tanh = forward(self.actor, observation, self.activation)
-        self.value = self._value(self.critic, observation, torch.tanh(before_tanh)).mean()
+        before_tanh = self.network.scores(self.actor, observation)
+        self.value = self.network.value(self.critic, observation, torch.tanh(before_tanh)).mean()
         excess = (before_tanh.abs() - 2.0).clamp(min=0.0).square().mean()
         descend(args.saturation_penalty * excess - self.value, self.actor, self.actor_optimizer)
 
@@ -297,9 +352,6 @@ class DDPG:
             torch._foreach_lerp_(self.target_critic, self.critic, args.tau)
             torch._foreach_lerp_(self.target_actor, self.actor, args.tau)
         self.updates += 1
-
-    def _value(self, critic: list[Tensor], observation: Tensor, action: Tensor) -> Tensor:
-        return forward(critic, torch.cat((observation, action), dim=1), self.activation)
 
     def _set_rates(self) -> None:
         fraction = 1.0 - (1.0 - self.args.final_rate) * min(self.step / self.args.steps, 1.0)

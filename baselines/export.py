@@ -30,7 +30,18 @@ from .compare.files import write_json
 from .compare.manifest import MANIFEST, read_settings
 from .networks import ACTION_NETWORKS
 from .observations import MASK, Entry, Inputs
-from .policy import Layers, MlpPolicy, QPolicy, SoftmaxPolicy, allowed_by, describe_space, load_policy
+from .policy import (
+    RETURN_SCALE,
+    SCORE_SCALE,
+    AssetsPolicy,
+    Layers,
+    MlpPolicy,
+    QPolicy,
+    SoftmaxPolicy,
+    allowed_by,
+    describe_space,
+    load_policy,
+)
 from .qweb import WORDS
 
 if TYPE_CHECKING:
@@ -39,7 +50,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Constant = Array | float | Sequence[int]
 Env = gymnasium.Env[Any, Any]
-Policy = MlpPolicy | QPolicy | SoftmaxPolicy
+Policy = MlpPolicy | AssetsPolicy | QPolicy | SoftmaxPolicy
 
 #: The newest that Unity's Sentis reads before version 2.6; onnxruntime reads it from version 1.10 on.
 OPSET, IR_VERSION = 15, 8
@@ -408,6 +419,24 @@ def _actions(graph: Graph, policy: MlpPolicy) -> str:
     return graph("Reshape", x, [-1, *policy.action_space.shape])
 
 
+def _weights(graph: Graph, policy: AssetsPolicy) -> str:
+    """Return the weights of assets and cash, (B, N + 1)."""
+    weights, conditions, tradable = map(graph.read, ("weights", "conditions", "tradable"))
+    returns = graph("Transpose", graph("Mul", graph.read("returns"), RETURN_SCALE), perm=[0, 2, 1])
+    count = graph.parts["tradable"].shape[1]
+    held, cash = graph("Slice", weights, [0], [count], [1]), graph("Slice", weights, [count], [count + 1], [1])
+    shared = graph("Concat", graph("ReduceMean", returns, axes=[1], keepdims=0), conditions, cash, axis=1)
+    context = graph("Mul", graph("Unsqueeze", shared, [1]), np.ones((1, count, 1), np.float32))
+    own = (graph("Unsqueeze", part, [2]) for part in (held, tradable))
+    scores = []
+    for part, x in (("assets", graph("Concat", returns, *own, context, axis=2)), ("cash", shared)):
+        *hidden, last = policy.parts[part]
+        for weight, bias in hidden:
+            x = graph(_OPERATORS[policy.activation], graph("Add", graph("MatMul", x, weight), bias))
+        scores.append(graph("Flatten", graph("Tanh", graph("Add", graph("MatMul", x, last[0]), last[1]))))
+    return graph("Softmax", graph("Mul", graph("Concat", *scores, axis=1), SCORE_SCALE), axis=1)
+
+
 def _features(graph: Graph, policy: QPolicy | SoftmaxPolicy) -> str:
     """Return the features of the observation, (B, size)."""
     return _FEATURES[policy.features.architecture.network](graph, policy.features)
@@ -461,6 +490,7 @@ class Kind(NamedTuple):
 
 KINDS: dict[type[Any], Kind] = {
     MlpPolicy: Kind("action", _actions, MlpPolicy.act),
+    AssetsPolicy: Kind("action", _weights, AssetsPolicy.act),
     QPolicy: Kind("q_values", _q_values, lambda policy, observation, info: policy.values(observation)),
     SoftmaxPolicy: Kind("logits", _logits, SoftmaxPolicy.logits),
 }
@@ -495,7 +525,7 @@ def outputs_of(policy: Policy, seen: Sequence[tuple[Any, dict[str, Any]]]) -> di
     """Return what an exported policy has to tell of observations; `FORBIDDEN` where the mask forbids."""
     kind = KINDS[type(policy)]
     told = np.stack([kind.tell(policy, *one) for one in seen]).astype(np.float32)
-    if isinstance(policy, MlpPolicy):
+    if isinstance(policy, MlpPolicy | AssetsPolicy):
         return {kind.output: told}
     told = np.where([allowed_by(*one, told.shape[1:]) for one in seen], told, FORBIDDEN)
     return {kind.output: told, "action": policy.action_space.start + told.argmax(axis=1)}
@@ -515,7 +545,7 @@ def make_model(policy: Policy, env: Env, inputs: Mapping[str, Array], outputs: M
     """
     graph, kind = Graph(inputs), KINDS[type(policy)]
     told = kind.build(graph, policy)
-    if not isinstance(policy, MlpPolicy):
+    if not isinstance(policy, MlpPolicy | AssetsPolicy):
         told = _masked(graph, told) if MASK in inputs else told
         action = graph("ArgMax", told, axis=1, keepdims=0)
         graph.tell("action", graph("Add", action, int(policy.action_space.start)), outputs["action"])
@@ -608,6 +638,8 @@ def _check(policy: Policy, env: Env) -> None:
     reads: tuple[Entry, ...]
     if isinstance(policy, MlpPolicy):
         reads = (Entry((), policy.observation_shape),)
+    elif isinstance(policy, AssetsPolicy):
+        reads = Inputs.of(policy.observation_space).entries
     else:
         reads = Inputs.of(policy.features.space).entries
     for what, own, other in (("reads", reads, there), ("acts in", policy.action_space, env.action_space)):

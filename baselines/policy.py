@@ -82,6 +82,85 @@ class MlpPolicy:
         _write(path, arrays)
 
 
+RETURN_SCALE = 30.0
+"""By which an `AssetsPolicy` multiplies returns: those of a day become numbers of the order of 1."""
+SCORE_SCALE = 3.0
+"""By which it multiplies scores in [-1, 1]: one of twenty assets can have 95 % of wealth. With 5, which would allow
+nearly all, actors come to a halt: what a softmax makes of a low score hardly depends on it."""
+
+
+class AssetsPolicy:
+    """Spreads wealth over assets and cash: gives each a score in [-1, 1], and weights by a softmax.
+
+    It needs no torch, and takes one observation or a batch of them. What its networks look like is told by
+    `rlx.baselines.assets`.
+    """
+
+    is_batched = True
+
+    def __init__(
+        self,
+        parts: Mapping[str, Layers],
+        activation: str,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Box,
+    ) -> None:
+        """Take over trained weights.
+
+        Args:
+            parts: the layers of the networks ``assets`` and ``cash``; the first bias of ``assets`` may be one for each
+                of them, (N, outputs).
+            activation: of the hidden layers, ``"relu"`` or ``"tanh"``.
+            observation_space: a `Dict` of ``returns`` (W, N), ``weights`` (N + 1,), ``tradable`` (N,) and
+                ``conditions`` (C,).
+            action_space: where the weights lie, (N + 1,), cash last.
+        """
+        self.parts = parts
+        self.activation = activation
+        self.observation_space = observation_space
+        self.action_space = action_space
+
+    def reset(self) -> None:
+        """Do nothing: the action depends on the observation alone."""
+
+    def act(self, observation: Any, info: dict[str, Any] | None = None) -> NDArray[Any]:
+        """Return the weights, or a batch of them, for ``observation``."""
+        returns = RETURN_SCALE * np.swapaxes(observation["returns"], -1, -2)
+        weights, tradable = observation["weights"], observation["tradable"]
+        shared = np.concatenate([returns.mean(axis=-2), observation["conditions"], weights[..., -1:]], axis=-1)
+        context = np.broadcast_to(shared[..., None, :], (*returns.shape[:-1], shared.shape[-1]))
+        each = np.concatenate([returns, weights[..., :-1, None], tradable[..., None], context], axis=-1)
+        scores = np.concatenate([self._score("assets", each)[..., 0], self._score("cash", shared)], axis=-1)
+        action = np.exp(SCORE_SCALE * scores)
+        weighted: NDArray[Any] = (action / action.sum(axis=-1, keepdims=True)).astype(self.action_space.dtype)
+        return weighted
+
+    def save(self, path: str | Path) -> None:
+        """Write the policy to ``path`` (an ``.npz``), atomically."""
+        description = {
+            "activation": self.activation,
+            "observations": describe_space(self.observation_space),
+            "actions": describe_space(self.action_space),
+            "layers": {name: len(layers) for name, layers in self.parts.items()},
+        }
+        _write(path, {ASSETS: np.array(json.dumps(description)), **_name_layers(self.parts)})
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> AssetsPolicy:
+        """Return the policy whose arrays `save` wrote."""
+        description = json.loads(str(arrays[ASSETS]))
+        observation_space, action_space = (read_space(description[name]) for name in ("observations", "actions"))
+        parts = _find_layers(description["layers"], arrays)
+        return cls(parts, description["activation"], observation_space, action_space)  # type: ignore[arg-type]
+
+    def _score(self, part: str, x: Array) -> Array:
+        *layers, (last_weight, last_bias) = self.parts[part]
+        for weight, bias in layers:
+            x = x @ weight + bias
+            x = np.maximum(x, 0.0) if self.activation == "relu" else np.tanh(x)
+        return np.asarray(np.tanh(x @ last_weight + last_bias))
+
+
 @dataclasses.dataclass(frozen=True)
 class Support:
     """The values that a categorical network spreads its probabilities over."""
@@ -166,20 +245,14 @@ class QPolicy:
             "support": dataclasses.asdict(self.support),
             "layers": {name: len(layers) for name, layers in self.parts.items()},
         }
-        arrays = {DISCRETE: np.array(json.dumps(description)), **_arrays(self.features)}
-        for name, layers in self.parts.items():
-            for k, (weight, bias) in enumerate(layers):
-                arrays |= {f"{name}.weight{k}": weight, f"{name}.bias{k}": bias}
-        _write(path, arrays)
+        told = {DISCRETE: np.array(json.dumps(description))}
+        _write(path, {**told, **_arrays(self.features), **_name_layers(self.parts)})
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[Any]]) -> QPolicy:
         """Return the policy whose arrays `save` wrote."""
         description = json.loads(str(arrays[DISCRETE]))
-        parts = {
-            name: [(arrays[f"{name}.weight{k}"], arrays[f"{name}.bias{k}"]) for k in range(depth)]
-            for name, depth in description["layers"].items()
-        }
+        parts = _find_layers(description["layers"], arrays)
         features, action_space = _read(description, arrays)
         return cls(parts, description["activation"], features, action_space, Support(**description["support"]))
 
@@ -276,6 +349,7 @@ class SoftmaxPolicy:
 
 SOFTMAX = "softmax"  # the array that describes a `SoftmaxPolicy` in its file, as JSON
 FEATURES = "features."  # how the names of the arrays of features begin
+ASSETS = "assets"  # the array that describes an `AssetsPolicy` in its file, as JSON
 DISCRETE = "discrete"  # the array that describes a `QPolicy` in its file, as JSON
 
 
@@ -320,6 +394,23 @@ def _read(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) ->
     own = {name.removeprefix(FEATURES): arrays[name] for name in arrays if name.startswith(FEATURES)}
     features = load_features(read_space(description["observations"]), description["architecture"], own)
     return features, read_space(description["actions"])
+
+
+def _name_layers(parts: Mapping[str, Layers]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of layers, by the names under which they are stored."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, layers in parts.items():
+        for k, (weight, bias) in enumerate(layers):
+            arrays |= {f"{name}.weight{k}": weight, f"{name}.bias{k}": bias}
+    return arrays
+
+
+def _find_layers(depths: Mapping[str, int], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Layers]:
+    """Return what `_name_layers` named; ``depths`` are the numbers of layers."""
+    return {
+        name: [(arrays[f"{name}.weight{k}"], arrays[f"{name}.bias{k}"]) for k in range(depth)]
+        for name, depth in depths.items()
+    }
 
 
 def _write(path: str | Path, arrays: dict[str, NDArray[Any]]) -> None:
@@ -367,7 +458,7 @@ def read_space(description: Mapping[str, Any]) -> spaces.Space[Any]:
             return getattr(spaces, kind)(**values)  # type: ignore[no-any-return]
 
 
-def load_policy(path: str | Path) -> MlpPolicy | QPolicy | SoftmaxPolicy:
+def load_policy(path: str | Path) -> MlpPolicy | AssetsPolicy | QPolicy | SoftmaxPolicy:
     """Read a policy that its `save` wrote. Only arrays are read: no code can hide in the file.
 
     Args:
@@ -383,6 +474,8 @@ def load_policy(path: str | Path) -> MlpPolicy | QPolicy | SoftmaxPolicy:
         raise FileNotFoundError(f"There is no policy at {file}. `rlx train` and `rlx compare` write policy.npz files.")
     try:
         with np.load(file, allow_pickle=False) as arrays:
+            if ASSETS in arrays:
+                return AssetsPolicy.of(arrays)
             if SOFTMAX in arrays:
                 return SoftmaxPolicy.of(arrays)
             if DISCRETE in arrays:

@@ -96,7 +96,7 @@ def test_replay_forgets_the_oldest():
 
 def test_actions_reach_the_environment_in_its_units():
     learner = DDPG("Toy/Clock-v0", None, Args(hidden_sizes=(4,)))
-    assert learner._to_space(np.array([[-1.0], [0.0], [1.0]])).ravel().tolist() == [-1.0, 1.0, 3.0]
+    assert learner.network.to_space(np.array([[-1.0], [0.0], [1.0]])).ravel().tolist() == [-1.0, 1.0, 3.0]
 
 
 # What it computes
@@ -269,7 +269,7 @@ def test_policy_is_the_actor_and_survives_the_disk(tmp_path: Path):
     for observation, action in zip(observations, actions, strict=True):
         single = policy.act(observation, {})
         assert single.shape == (1,)
-        assert single in learner.action_space
+        assert single in learner.network.action_space
         np.testing.assert_allclose(single, action, rtol=1e-5)
         hidden = torch.from_numpy(observation[None])
         for k in (0, 2):
@@ -307,6 +307,7 @@ def test_policy_files_hold_no_code(tmp_path: Path):
         ({"activation": "gelu"}, "must be relu or tanh"),
         ({"hidden_sizes": []}, "one or more widths"),
         ({"batch_size": 0}, "batch_size = 0, but it must be at least 1"),
+        ({"network": "cnn"}, "must be mlp or assets or named-assets"),
         ({"seed": 10_000}, "less than 10000"),
     ],
 )

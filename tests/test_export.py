@@ -20,6 +20,8 @@ onnxruntime = pytest.importorskip("onnxruntime", reason='pip install "rlx[export
 from rlx.baselines import export as exporting  # noqa: E402
 from rlx.baselines.compare.manifest import make_settings, write_manifest  # noqa: E402
 from rlx.baselines.compare.run import job_folder  # noqa: E402
+from rlx.baselines.ddpg import DDPG  # noqa: E402
+from rlx.baselines.ddpg import Args as DdpgArgs  # noqa: E402
 from rlx.baselines.dqn import DQN  # noqa: E402
 from rlx.baselines.dqn import Args as DqnArgs  # noqa: E402
 from rlx.baselines.export import FORBIDDEN, TOLERANCE, export_policy, inputs_of, observe, outputs_of  # noqa: E402
@@ -148,6 +150,20 @@ def test_actions_of_a_box(tmp_path: Path) -> None:
     sizes = (space.shape[0], 16, 16, env.action_space.shape[0])  # type: ignore[index]
     policy = MlpPolicy(layers(sizes), "relu", space.shape, env.action_space)  # type: ignore[arg-type]
     hold_together(policy, env, tmp_path / "policy.onnx")
+
+
+@pytest.mark.parametrize("network", ["assets", "named-assets"])
+def test_weights_of_assets(network: str, tmp_path: Path) -> None:
+    kwargs = {"assets": 4, "window": 6}
+    args = DdpgArgs(network=network, hidden_sizes=(16, 16), replay_size=64)
+    policy = DDPG("rlx/Portfolio-v0", kwargs, args).policy
+    policy.parts = {name: [*hidden, (100.0 * weight, bias)] for name, (*hidden, (weight, bias)) in policy.parts.items()}
+    env = gymnasium.make("rlx/Portfolio-v0", **kwargs)
+    weights = hold_together(policy, env, tmp_path / "policy.onnx")["action"]
+    assert np.ptp(weights, axis=0).max() > 0.05, "a policy that always does the same tests little"
+    other = gymnasium.make("rlx/Portfolio-v0", **{**kwargs, "window": 7})
+    with pytest.raises(ValueError, match="Choose its own environment by --env and --env-kwargs"):
+        export_policy(policy, other, tmp_path / "policy.onnx")
 
 
 def test_a_mask_that_allows_nothing_stands_for_none(tmp_path: Path) -> None:

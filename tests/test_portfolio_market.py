@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from rlx.envs.portfolio import us20
 from rlx.envs.portfolio.loading import load
-from rlx.envs.portfolio.market import Market, combinatorial, walk_forward
+from rlx.envs.portfolio.market import Market, combinatorial_folds, rolling_folds
 
 DATES = pd.bdate_range("2020-01-01", periods=8)
 
@@ -76,7 +76,7 @@ def test_shipped_market_needs_no_optional_package(monkeypatch):
     [
         (lambda: load("prices.csv"), "pandas"),
         (us20.packed, "skfolio.datasets"),
-        (lambda: walk_forward(market(), train=1, test=1), "skfolio"),
+        (lambda: rolling_folds(market(), train=1, test=1), "skfolio"),
     ],
 )
 def test_missing_package_says_what_to_install(monkeypatch, call, package):
@@ -107,7 +107,7 @@ def test_missing_package_says_what_to_install(monkeypatch, call, package):
         ({"benchmark": [1.0, 1.0, 0.0]}, r"benchmark on 2020-01-03 \(row 2\) is 0"),
         (
             {"splits": {"train": ("2020-01-03", "2020-01-09")}},
-            "'train' from 2020-01-03 to 2020-01-09 has fewer than two",
+            "'train' from 2020-01-03 to 2020-01-09 have fewer than two",
         ),
         ({"splits": {"train": ("soon", "2020-01-09")}}, "'soon' is not a day"),
     ],
@@ -158,7 +158,7 @@ def test_unknown_split_says_how_to_name_some():
 @settings(deadline=None, max_examples=25)
 def test_walk_forward_never_looks_ahead(train, test, purge, is_expanding):
     made = us20.shipped().between("2007-01-03", "2007-12-31")
-    folds = walk_forward(made, train=train, test=test, purge=purge, is_expanding=is_expanding)
+    folds = rolling_folds(made, train=train, test=test, purge=purge, is_expanding=is_expanding)
     assert folds
     for (learnt, tested), (_, following) in zip(folds, [*folds[1:], (None, None)], strict=True):
         assert learnt[0] == (0 if is_expanding else tested[0] - purge - train)
@@ -168,7 +168,7 @@ def test_walk_forward_never_looks_ahead(train, test, purge, is_expanding):
 
 def test_walk_forward_by_months():
     made = us20.shipped().between("2007-01-03", "2008-12-31")
-    learnt, tested = walk_forward(made, train=12, test=1, every="MS")[0]
+    learnt, tested = rolling_folds(made, train=12, test=1, every="MS")[0]
     assert [str(made.dates[day]) for day in (*learnt[[0, -1]], *tested[[0, -1]])] == [
         "2007-02-01", "2008-01-31", "2008-02-01", "2008-02-29",
     ]  # fmt: skip
@@ -176,7 +176,7 @@ def test_walk_forward_by_months():
 
 def test_combinatorial_folds_are_apart():
     made = us20.shipped().between("2007-01-03", "2008-12-31")
-    folds = combinatorial(made, folds=6, test_folds=2, purge=3, embargo=4)
+    folds = combinatorial_folds(made, folds=6, test_folds=2, purge=3, embargo=4)
     assert len(folds) == 15
     for learnt, tested in folds:
         distance = learnt[:, None] - tested

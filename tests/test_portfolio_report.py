@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import json
 import math
 import re
 import sys
@@ -17,9 +19,9 @@ from gymnasium.error import DependencyNotInstalled
 from typer.testing import CliRunner
 
 from rlx.envs import core
-from rlx.envs.portfolio import shipped
+from rlx.envs.portfolio import load, shipped
 from rlx.envs.portfolio.accounting import Backtest
-from rlx.envs.portfolio.commands import app, play
+from rlx.envs.portfolio.commands import app, play, trained_with
 from rlx.envs.portfolio.experts import walk_forward
 from rlx.envs.portfolio.market import Market
 from rlx.envs.portfolio.report import Study, findings, metrics, rows, write_report
@@ -49,10 +51,9 @@ def whole_study() -> Study:
     weights = np.random.default_rng(1).dirichlet(np.ones(9), DAYS)
     short = weights.copy()
     short[:, 0], short[:, 1] = -weights[:, 0], weights[:, 1] + 2.0 * weights[:, 0]
-    return study(
+    done = study(
         index=("an index", np.linspace(100.0, 120.0, DAYS)),
         assets=tuple("ABCDEFGH"),
-        weights={"a": weights, "b<c>&$x$": short},
         compliance=[
             {"strategy": "a", "date": "2019-01-02", "rule": "turnover", "amount": 0.25},
             {"strategy": "a", "date": "2019-01-03", "rule": "turnover", "amount": 0.75},
@@ -60,6 +61,9 @@ def whole_study() -> Study:
         settings={"Cost": "10 bp"},
         warnings=["Mind the <gap>."],
     )
+    held = {"a": weights, "b<c>&$x$": short}
+    backtests = {name: dataclasses.replace(one, weights=held.get(name)) for name, one in done.backtests.items()}
+    return dataclasses.replace(done, backtests=backtests)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +168,7 @@ def test_equals_are_called_equal():
     least = min(comparison.p_value.values())
     assert told[0] == (
         "No strategy's Sharpe ratio is shown to differ from that of equal_weight at the 95 % level (2 comparisons "
-        f"taken together; the smallest p = {least:.2f})."
+        f"taken together; the smallest p = {least:.3f})."
     )
     assert told[1].endswith("is not supported.") and f"p = {comparison.spa:.2f}" in told[1]
 
@@ -208,21 +212,27 @@ def test_cash_and_ruin_can_be_reported(tmp_path):
         ({"benchmark": "hrp"}, "benchmark = 'hrp' has no backtest. There are: equal_weight, a, b"),
         ({"index": ("an index", np.ones(3))}, f"an index has 3 days, but there are {DAYS} dates"),
         ({"index": ("a", np.ones(DAYS))}, "a strategy of the index's name, 'a'"),
-        ({"weights": {"a": np.ones((4, 3))}}, "a's weights has 4 days"),
+        ({"backtests": {"a": Backtest(*np.ones((3, DAYS)), np.ones((4, 3)))}}, "a's weights has 4 days"),
+        (
+            {"backtests": {"a": Backtest(*np.ones((3, DAYS)), np.ones((DAYS, 3)))}, "assets": ("A",)},
+            "a's weights are of 2 assets, but 1 are named",
+        ),
     ],
 )
 def test_what_does_not_belong_together_is_refused(changes: dict, words: str):
     with pytest.raises(ValueError, match=words):
-        study(**changes)
+        dataclasses.replace(study(), **changes)
 
 
 @pytest.mark.parametrize("module", ["matplotlib", "jinja2"])
 def test_without_a_module_it_says_what_to_type(monkeypatch, tmp_path, module: str):
     done = study({}, days=100)
     comparison = done.compare(replicates=100)
+    monkeypatch.delitem(sys.modules, "rlx.envs.portfolio.figures")
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(DependencyNotInstalled, match=rf'needs {module}: pip install "rlx\[baselines\]"'):
         write_report(done, comparison, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 # The command
@@ -262,6 +272,7 @@ def half(monkeypatch, tmp_path) -> Path:
     """Return the folder of a run whose policy is `Half` of four assets."""
     monkeypatch.setattr(core, "read_policy", lambda path: Half(4))
     (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "policy.npz").touch()
     return tmp_path / "half"
 
 
@@ -303,23 +314,23 @@ def test_a_policy_is_played_as_a_strategy_is_run(monkeypatch):
     market, first, last = shipped(), np.datetime64("2019-01-02"), np.datetime64("2019-06-28")
     monkeypatch.setattr(core, "read_policy", lambda path: SimpleNamespace(reset=lambda: None, act=act))
     act = lambda observation, info: np.append(np.full(20, 0.05), 0.0).astype(np.float32)  # noqa: E731
-    played, weights, held_back = play(Path("any"), market, 0.001, {}, first, last)
+    played, held_back = play(Path("any"), market, 0.001, {}, first, last)
     strategy = walk_forward(market, ["equal_weight"], rebalance="daily", cost=0.001, first=first, last=last)
     # The environment trades no changes of weights below 1e-6; of twenty assets, at 10 bp of 1e6.
-    for name, dust in (("value", 0.1), ("cost", 20 * 1e-6 * 0.001 * 1e6), ("turnover", 20 * 1e-6)):
+    for name, dust in (("value", 0.1), ("cost", 20 * 1e-6 * 0.001 * 1e6), ("turnover", 20 * 1e-6), ("weights", 1e-6)):
         np.testing.assert_allclose(getattr(played, name), getattr(strategy["equal_weight"], name), rtol=0.0, atol=dust)
-    assert weights.shape == (len(played.value), 21) and held_back == []
-    np.testing.assert_allclose(weights.sum(axis=1), 1.0, atol=1e-9)
-    assert weights[0, -1] == 1.0 and weights[1, -1] == pytest.approx(0.0, abs=1e-6)
+    assert played.weights.shape == (len(played.value), 21) and held_back == []
+    np.testing.assert_allclose(played.weights.sum(axis=1), 1.0, atol=1e-9)
+    assert played.weights[0, -1] == 1.0 and played.weights[1, -1] == pytest.approx(0.0, abs=1e-6)
 
 
 def test_what_held_a_policy_back_is_kept(monkeypatch):
     market, first, last = shipped(), np.datetime64("2019-01-02"), np.datetime64("2019-03-28")
     monkeypatch.setattr(core, "read_policy", lambda path: Half(20))
-    _, weights, held_back = play(Path("any"), market, 0.0, {"constraints": {"turnover": 0.2}}, first, last)
+    played, held_back = play(Path("any"), market, 0.0, {"constraints": {"turnover": 0.2}}, first, last)
     assert [row["rule"] for row in held_back[:2]] == ["turnover"] * 2
     assert held_back[0]["date"] == "2019-01-02" and held_back[0]["amount"] > held_back[1]["amount"] > 0.1
-    assert weights[1, -1] == pytest.approx(0.8, abs=0.01)
+    assert played.weights[1, -1] == pytest.approx(0.8, abs=0.01)
 
 
 def test_a_policy_needs_days_before_the_first(monkeypatch):
@@ -337,13 +348,24 @@ def test_a_policy_that_cannot_read_is_told_so(monkeypatch):
         play(Path("a/run"), market, 0.0, {}, first, last)
 
 
+def test_a_run_tells_what_its_policy_was_trained_with(half, prices, monkeypatch):
+    told = {"assets": ["D", "B"], "window": 5, "world": "pair", "split": "train"}
+    settings = {"env_id": "rlx/PortfolioSynthetic-v0", "env_kwargs": told}
+    (half / "manifest.json").write_text(json.dumps({"settings": settings}))
+    arguments = trained_with(half)
+    assert arguments == trained_with(half / "policy.npz") == {"assets": ["D", "B"], "window": 5}
+    monkeypatch.setattr(core, "read_policy", lambda path: Half(2))
+    played, _ = play(half, load(prices), 0.0, arguments, *dates_of(400)[[10, -1]])
+    np.testing.assert_allclose(played.weights[1], [0.0, 0.25, 0.0, 0.25, 0.5], atol=0.01)
+
+
 def test_after_ruin_the_value_stays(monkeypatch):
     close = np.full((100, 2), 100.0)
     close[10:] = 0.1
     market = Market(("A", "B"), dates_of(100), close)
     monkeypatch.setattr(core, "read_policy", lambda path: SimpleNamespace(reset=lambda: None, act=act))
     act = lambda observation, info: np.array([0.5, 0.5, 0.0], np.float32)  # noqa: E731
-    played, *_ = play(Path("any"), market, 0.0, {"window": 1}, market.dates[1], market.dates[-1])
+    played, _ = play(Path("any"), market, 0.0, {"window": 1}, market.dates[1], market.dates[-1])
     assert played.value[8] == pytest.approx(1e6) and set(played.value[9:]) == {played.value[-1]}
     assert played.value[-1] < 0.01 * 1e6 and not played.turnover[9:].any()
 
@@ -352,16 +374,27 @@ def test_after_ruin_the_value_stays(monkeypatch):
     ("arguments", "words"),
     [
         (["--strategies", "markowitz"], "--strategies markowitz is unknown. Strategies: equal_weight, "),
-        (["--policy", "no/such"], "--policy no/such: there is no no/such. `rlx train` writes"),
+        (["--policy", "no/such"], "--policy no/such: there is no policy. `rlx train` writes"),
+        (["--policy", "."], "--policy .: there is no policy. `rlx train` writes"),
         (["--split", "tset"], "tset"),
         (["--env-kwargs", "{"], "--env-kwargs '{' is no JSON"),
-        (["--env-kwargs", '{"costs": 0}'], "without dataset, split, days, start, costs"),
-        (["--benchmark", "mine"], "benchmark = 'mine' has no backtest"),
-        (["--policy", "hrp=."], "--policy hrp: a strategy has that name"),
-        (["--policy", "x=.", "--policy", "x=.."], "another policy is called x"),
+        (["--env-kwargs", '{"costs": 0}'], "without dataset, world, split, days, start, costs"),
+        (["--policy", "x=ELSEWHERE"], "ELSEWHERE: it was trained in rlx/Tank-v0, and knows no portfolios"),
+        (["--policy", "hrp=RUN"], "--policy hrp: a strategy has that name"),
+        (["--policy", "x=RUN", "--policy", "x=RUN"], "another policy is called x"),
+        (["--benchmark", "mine"], "--benchmark mine is none of these: equal_weight."),
+        (["--trials", "0"], "--trials 0: 1 are shown, and each of them was tried"),
+        (["--first", "2022-12-01"], "there are 19 days: at least 64 are needed"),
+        (["--prices", "PRICES.csv", "--split", "train"], "--split train: a file of prices has no splits"),
     ],
 )
-def test_mistakes_are_told(arguments: list[str], words: str, tmp_path):
-    strategies = [] if "--strategies" in arguments or "hrp=." in arguments else ["--strategies", "equal_weight"]
-    assert words in run(*strategies, *arguments, "--out", tmp_path / "out", code=1)
-    assert not (tmp_path / "out").exists()
+def test_mistakes_are_told(arguments: list[str], words: str, prices, tmp_path, monkeypatch):
+    for name, env_id in (("RUN", "rlx/Portfolio-v0"), ("ELSEWHERE", "rlx/Tank-v0")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "policy.npz").touch()
+        (tmp_path / name / "manifest.json").write_text(json.dumps({"settings": {"env_id": env_id, "env_kwargs": {}}}))
+    (tmp_path / "PRICES.csv").write_bytes(prices.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    strategies = [] if {"--strategies", "hrp=RUN"} & set(arguments) else ["--strategies", "equal_weight"]
+    assert words in run(*strategies, *arguments, "--out", "out", code=1)
+    assert not Path("out").exists()

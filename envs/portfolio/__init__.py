@@ -29,8 +29,8 @@ __getattr__ = lazily(
 )
 
 _EXPERTS = (
-    "equal_weight", "buy_and_hold", "inverse_volatility", "minimum_variance", "max_sharpe", "risk_parity", "hrp",
-    "max_diversification", "min_cvar", "olmar",
+    "equal_weight", "equal_weight_daily", "buy_and_hold", "inverse_volatility", "minimum_variance", "max_sharpe",
+    "risk_parity", "hrp", "max_diversification", "min_cvar", "exponentiated_gradient", "olmar",
 )  # fmt: skip
 
 

@@ -6,6 +6,8 @@ The same kernels keep the account of the environment.
 from __future__ import annotations
 
 import dataclasses
+import math
+import numbers
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +31,8 @@ class Backtest:
     """Paid on that day for trade."""
     turnover: Floats
     """Sum of the absolute trades over the value before: 1 to invest everything, 2 to exchange everything."""
+    weights: Floats | None = None
+    """(T, N + 1) before trade, cash last, if they are known."""
 
 
 def size_class(assets: int, cells: int) -> tuple[int, int]:
@@ -63,6 +67,7 @@ def backtest(
 
     On day t, if ``rebalance[t]``, the account is traded at ``prices[t]`` so that its weights are the targets, cash
     included, after costs (see `kernels`); then it is held until the next day. The account begins with ``v0`` in cash.
+    When it is worth nothing, or owes more than it holds, it is closed: its value stays as it is.
 
     Args:
         prices: (T, N), positive, adjusted for splits and dividends.
@@ -80,8 +85,11 @@ def backtest(
         Value, cost and turnover of each day.
 
     Raises:
-        ValueError: shapes that do not fit, prices that are not positive, or weights that are not finite.
+        ValueError: shapes that do not fit, prices that are not positive, weights that are not finite, or tables of
+            pandas whose assets are in another order.
     """
+    for what, table in (("target_weights", target_weights), ("volume", volume), ("volatility", volatility)):
+        _check_order(what, table, prices)
     closes = _table("prices", prices, None)
     days, assets = closes.shape
     if not (np.isfinite(closes).all() and (closes > 0.0).all()):
@@ -92,16 +100,16 @@ def backtest(
     is_traded = np.asarray(rebalance)
     if is_traded.shape != (days,) or is_traded.dtype != np.bool_:
         raise ValueError(f"rebalance is a bool array of shape ({days},), not {is_traded.dtype} {is_traded.shape}.")
-    targets = np.atleast_2d(np.asarray(target_weights, np.float64))
+    targets = np.atleast_2d(_numbers("target_weights", target_weights))
     if targets.shape not in ((1, assets), (days, assets)):
         raise ValueError(f"target_weights has shape ({assets},) or ({days}, {assets}), not {np.shape(target_weights)}.")
     if not np.isfinite(targets[is_traded] if len(targets) == days else targets).all():
         raise ValueError("target_weights has entries that are not finite on days with trade.")
-    if not (np.isfinite(v0) and v0 > 0.0):
+    if not (isinstance(v0, numbers.Real) and 0.0 < v0 < math.inf):
         raise ValueError(f"v0 = {v0!r}: the account begins with a positive value.")
-    cash = np.asarray(cash_return, np.float64)
-    if cash.shape not in ((), (days,)) or not np.isfinite(cash).all():
-        raise ValueError(f"cash_return is a finite number or ({days},) of them, not {cash.shape}.")
+    cash = _numbers("cash_return", cash_return)
+    if cash.shape not in ((), (days,)) or not (np.isfinite(cash).all() and (cash > -1.0).all()):
+        raise ValueError(f"cash_return is a number above -1 or ({days},) of them, not {cash_return!r}.")
     costs = read_costs(cost)
     if costs.impact > 0.0 and volatility is None:
         raise ValueError("The impact of trades depends on volatility: pass volatility=, of daily returns.")
@@ -127,12 +135,29 @@ def backtest(
         paid,
         turnover,
     )
+    for day in np.flatnonzero(value <= 0.0)[:1]:
+        value[day:], paid[day:], turnover[day:] = value[day], 0.0, 0.0
     return Backtest(value, paid, turnover)
+
+
+def _check_order(what: str, table: Any, prices: Any) -> None:
+    """Refuse a table of pandas that names its assets in another order than ``prices``: arrays are read by position."""
+    if hasattr(prices, "columns") and hasattr(table, "iloc"):
+        names, order = list(table.columns if table.ndim == 2 else table.index), list(prices.columns)
+        if names != order and set(names) == set(order):
+            raise ValueError(f"{what} names the assets in the order {names}, but prices in the order {order}.")
+
+
+def _numbers(what: str, given: ArrayLike) -> Floats:
+    try:
+        return np.asarray(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what} has an entry that is no number: {error}.") from None
 
 
 def _table(what: str, given: ArrayLike, shape: tuple[int, ...] | None) -> Floats:
     """Return ``given`` as a table of ``shape``, or as any table of days by assets."""
-    table = np.asarray(given, np.float64)
+    table = _numbers(what, given)
     if shape is None:
         if table.ndim != 2 or 0 in table.shape:
             raise ValueError(f"{what} has the shape (days, assets), not {table.shape}.")

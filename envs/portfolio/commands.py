@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,18 +21,19 @@ if TYPE_CHECKING:
     from .accounting import Backtest
     from .market import Market
     from .report import Study
-    from .statistics import Array
 
 # What needs pandas, matplotlib or jinja2 is imported where it is used: `--help` must answer at once.
 
-#: Arguments of the environment that other options set.
-_SET_ELSEWHERE = ("dataset", "split", "days", "start", "costs")
+#: Arguments of the environment that the report sets.
+_SET_ELSEWHERE = ("dataset", "world", "split", "days", "start", "costs")
 #: Weights that do not count as missed: actions are of single precision, and the environment trades no dust.
 _DUST = 1e-5
-_COLUMNS = ("Strategy", "CAGR, %", "Volatility, %", "Sharpe", "p", "Drawdown, %", "Turnover", "Cost, bp")
+#: What fits into 80 columns.
+_COLUMNS = ("Strategy", "CAGR, %", "Volatility, %", "Sharpe", "p", "Drawdown, %", "Cost, bp")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
-console = Console()
+# In a pipe lines stay whole.
+console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200)
 
 
 @app.callback()
@@ -54,21 +57,27 @@ def report(
     last: Annotated[str | None, typer.Option(metavar="DAY", help="The last day, instead of the split's.")] = None,
     lookback: Annotated[int, typer.Option(min=2, help="Days of returns that strategies look at.")] = 252,
     rebalance: Annotated[
-        str, typer.Option(help="When strategies trade: daily, monthly, or a number of days.")
+        str,
+        typer.Option(help="When strategies trade: daily, monthly, never after the first day, or every so many days."),
     ] = "monthly",
-    cost_bp: Annotated[float, typer.Option(min=0.0, help="Cost of trade in basis points of what is traded.")] = 10.0,
+    cost_bp: Annotated[
+        float, typer.Option(min=0.0, max=2000.0, help="Cost of trade in basis points of what is traded.")
+    ] = 10.0,
     policy: Annotated[
         list[str] | None,
         typer.Option(metavar="[NAME=]PATH", help="A trained policy, or the folder of its run; repeatable."),
     ] = None,
     env_kwargs: Annotated[
-        str, typer.Option(metavar="JSON", help="Arguments of the environment in which the policies were trained.")
+        str,
+        typer.Option(
+            metavar="JSON", help="Arguments of the policies' environment, besides those a run's folder tells."
+        ),
     ] = "{}",
     benchmark: Annotated[str, typer.Option(help="The strategy that the others are compared with.")] = "equal_weight",
     trials: Annotated[
         int | None, typer.Option(help="Strategies tried in all, if there were more than are shown.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("portfolio-report"),
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the report.")] = Path("portfolio-report"),
     replicates: Annotated[int, typer.Option(min=100, help="Bootstrap draws.")] = 1000,
     block: Annotated[
         float | None, typer.Option(min=1.0, help="Mean length in days of the blocks drawn. Default: from the data.")
@@ -82,6 +91,7 @@ def report(
     from .experts import STRATEGIES, walk_forward
     from .loading import load
     from .report import Study, findings, rows, write_report
+    from .statistics import MIN_DAYS
     from .us20 import shipped
 
     names = [name.strip() for name in strategies.split(",") if name.strip()] or list(STRATEGIES)
@@ -92,27 +102,36 @@ def report(
         raise ValueError(f"--policy {twice.pop()}: a strategy has that name. Give another: --policy NAME=PATH.")
     if benchmark in STRATEGIES:
         names = list(dict.fromkeys([benchmark, *names]))
-    kwargs = _arguments(env_kwargs)
+    elif benchmark not in policies:
+        raise ValueError(f"--benchmark {benchmark} is none of these: {', '.join([*names, *policies])}.")
+    if trials is not None and trials < len(names) + len(policies):
+        raise ValueError(f"--trials {trials}: {len(names) + len(policies)} are shown, and each of them was tried.")
+    given = _arguments(env_kwargs)
+    arguments = {name: trained_with(path) | given for name, path in policies.items()}
     market = shipped() if prices is None else load(prices)
     days = _days(market, split, first, last, lookback)
     chosen = market.dates[days]
+    if len(chosen) <= MIN_DAYS:
+        raise ValueError(
+            f"From {chosen[0]} to {chosen[-1]} there are {len(chosen)} days: at least {MIN_DAYS + 1} are needed to "
+            f"tell skill from luck. --split all has all days but the first {lookback} (--lookback)."
+        )
     ends = {"first": chosen[0], "last": chosen[-1]}
 
     backtests: dict[str, Backtest] = {}
-    weights: dict[str, Array] = {}
     compliance: list[dict[str, Any]] = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=len(names) + len(policies))
+        for name, path in policies.items():
+            progress.update(task, description=name)
+            backtests[name], held_back = play(path, market, cost_bp / 1e4, arguments[name], **ends)
+            compliance += [{"strategy": name} | row for row in held_back]
+            progress.advance(task)
         for name in names:
             progress.update(task, description=name)
             backtests |= walk_forward(
                 market, [name], lookback=lookback, rebalance=_interval(rebalance), cost=cost_bp / 1e4, **ends
             )
-            progress.advance(task)
-        for name, path in policies.items():
-            progress.update(task, description=name)
-            backtests[name], weights[name], held_back = play(path, market, cost_bp / 1e4, kwargs, **ends)
-            compliance += [{"strategy": name} | row for row in held_back]
             progress.advance(task)
         progress.update(task, description="statistics and pictures")
         study = Study(
@@ -122,16 +141,18 @@ def report(
             title=f"Portfolios of {len(market.assets)} assets",
             cash_return=market.cash_return[days],
             index=None if market.benchmark is None else ("index", market.benchmark[days]),
-            assets=market.assets,
-            weights=weights,
+            assets=market.groups or market.assets,
             compliance=compliance,
             settings={
                 "Data": f"{prices.name if prices else 'us20'}, {len(market.assets)} assets, digest {market.digest}",
                 "Strategies": f"{lookback} days of lookback, rebalanced {rebalance}",
                 "Cost": f"{cost_bp:g} bp of what is traded",
             }
-            | {f"Policy {name}": f"{path}, one run; intervals are over days" for name, path in policies.items()}
-            | ({"Arguments of the environment": env_kwargs} if kwargs else {}),
+            | {
+                f"Policy {name}": f"{path}, one run; intervals are over days. In the environment: "
+                f"{json.dumps(arguments[name]) if arguments[name] else 'its defaults'}"
+                for name, path in policies.items()
+            },
             warnings=list(_warnings(market, chosen[0], bool(policies))),
         )
         comparison = study.compare(replicates, seed, block, trials)
@@ -140,9 +161,24 @@ def report(
     console.print(f"The report is {page}", markup=False, highlight=False)
 
 
+def trained_with(path: Path) -> dict[str, Any]:
+    """Return the arguments of the environment in which a policy was trained, if the folder of its run tells.
+
+    Raises:
+        ValueError: it was trained in an environment of another family.
+    """
+    manifest = (path if path.is_dir() else path.parent) / "manifest.json"
+    if not manifest.exists():
+        return {}
+    settings = json.loads(manifest.read_text())["settings"]
+    if not settings["env_id"].startswith("rlx/Portfolio"):
+        raise ValueError(f"--policy {path}: it was trained in {settings['env_id']}, and knows no portfolios.")
+    return {name: value for name, value in settings["env_kwargs"].items() if name not in _SET_ELSEWHERE}
+
+
 def play(
     path: Path, market: Market, cost: float, env_kwargs: dict[str, Any], first: np.datetime64, last: np.datetime64
-) -> tuple[Backtest, Array, list[dict[str, Any]]]:
+) -> tuple[Backtest, list[dict[str, Any]]]:
     """Let a trained policy invest, one episode over all days.
 
     Args:
@@ -154,8 +190,8 @@ def play(
         last: the last day.
 
     Returns:
-        What became of it; its weights (T, N + 1) before each day's trade, cash last; and a row for each day and rule
-        that kept it from its target. After ruin the value stays, and nothing is traded.
+        What became of it, and a row for each day and rule that kept it from its target. After ruin the value stays, and
+        nothing is traded.
 
     Raises:
         ValueError: the policy cannot read the observations, or there are fewer days before the first than it sees.
@@ -173,7 +209,9 @@ def play(
     dates = market.dates[(market.dates >= first) & (market.dates <= last)]
     value = np.full(len(dates), info["signals"]["value"], np.float64)
     paid, turnover = np.zeros(len(dates)), np.zeros(len(dates))
-    weights = np.tile(env.weights, (len(dates), 1))
+    places = [*map(market.assets.index, env.assets), len(market.assets)]
+    weights = np.zeros((len(dates), len(market.assets) + 1))
+    weights[:, places] = env.weights
     held_back = []
     for day in range(len(dates) - 1):
         try:
@@ -186,7 +224,7 @@ def play(
         observation, _, terminated, _, info = env.step(action)
         signals = info["signals"]
         paid[day], turnover[day] = signals["fee"], signals["turnover"]
-        value[day + 1 :], weights[day + 1 :] = signals["value"], env.weights
+        value[day + 1 :], weights[day + 1 :, places] = signals["value"], env.weights
         held_back += [
             {"date": str(dates[day]), "rule": rule, "amount": float(amount)}
             for rule, amount in info["compliance"].items()
@@ -195,12 +233,14 @@ def play(
         if terminated:
             break
     env.close()
-    return Backtest(value, paid, turnover), weights, held_back
+    return Backtest(value, paid, turnover, weights), held_back
 
 
 def _days(market: Market, split: str | None, first: str | None, last: str | None, lookback: int) -> slice:
     """Return the days to report on: of a split, or all that leave a lookback before them, or as told."""
     split = split or ("test" if "test" in market.splits else "all")
+    if split != "all" and not market.splits:
+        raise ValueError(f"--split {split}: a file of prices has no splits. Choose its days by --first and --last.")
     part = slice(min(lookback, len(market.dates) - 2), len(market.dates)) if split == "all" else market.part(split)
     start, stop = market.dates[part][[0, -1]]
     within = market.between(first or start, last or stop).dates
@@ -213,8 +253,8 @@ def _policies(given: list[str]) -> dict[str, Path]:
     for text in given:
         name, is_named, rest = text.partition("=")
         path = Path(rest if is_named else text)
-        if not path.exists():
-            raise ValueError(f"--policy {text}: there is no {path}. `rlx train` writes a folder with a policy.")
+        if not (path / "policy.npz" if path.is_dir() else path).exists():
+            raise ValueError(f"--policy {text}: there is no policy. `rlx train` writes a folder with a policy.npz.")
         name = name if is_named else (path if path.is_dir() else path.parent).resolve().name
         if name in found:
             raise ValueError(f"--policy {text}: another policy is called {name}. Name them: --policy NAME=PATH.")
@@ -229,7 +269,7 @@ def _arguments(text: str) -> dict[str, Any]:
         raise ValueError(f"--env-kwargs {text!r} is no JSON: {error}.") from None
     if not isinstance(found, dict) or not found.keys().isdisjoint(_SET_ELSEWHERE):
         raise ValueError(
-            f"--env-kwargs {text!r} must be a JSON object without {', '.join(_SET_ELSEWHERE)}, which other options set."
+            f"--env-kwargs {text!r} must be a JSON object without {', '.join(_SET_ELSEWHERE)}: the report sets these."
         )
     return found
 
@@ -247,11 +287,12 @@ def _warnings(market: Market, first: np.datetime64, has_policies: bool) -> Itera
 
 
 def _show(study: Study, table: list[dict[str, str]], sentences: list[str]) -> None:
-    shown = Table(*(escape(name) for name in _COLUMNS), box=box.SIMPLE_HEAD)
+    headings = (name.replace(", ", "\n") for name in _COLUMNS)
+    shown = Table(*headings, box=box.SIMPLE_HEAD, show_edge=False, padding=0)
     for column in shown.columns[1:]:
         column.justify = "right"
     for row in table:
         shown.add_row(*(escape(row[name]) for name in _COLUMNS))
-    console.print(shown)
+    console.print(shown, "")
     for sentence in (*study.warnings, *sentences):
         console.print(sentence, markup=False, highlight=False)

@@ -93,27 +93,31 @@ def _read_caps(given: Any, groups: Sequence[str] | None) -> dict[str, float]:
 
 
 def _check_feasible(c: Constraints, groups: Sequence[str] | None) -> None:
-    """Refuse constraints that exclude each other: those on each asset and those on a sum.
+    """Refuse constraints that exclude each other.
+
+    Weights nearest to zero have the least gross exposure. From them, groups above their cap must be lowered, and the
+    sum moved into ``net``; each of these adds as much to the exposure as it moves.
 
     Raises:
         ValueError: says which.
     """
-    least, most = float(c.lower.sum()), float(c.upper.sum())
+    group_of = np.array(groups or ("",) * len(c.lower))
+    parts = [(name, cap, group_of == name) for name, cap in c.groups.items()]
+    parts.append(("", math.inf, ~np.isin(group_of, list(c.groups))))
+    least, most, net, gross = float(c.lower.sum()), 0.0, 0.0, 0.0
+    for name, cap, members in parts:
+        lower, upper = c.lower[members], c.upper[members]
+        if lower.sum() > cap + 1e-12:
+            raise ValueError(f"The group {name} is capped at {cap:g}, but its assets need {lower.sum():g}.")
+        nearest = np.clip(0.0, lower, upper)
+        most += min(cap, float(upper.sum()))
+        net += min(cap, float(nearest.sum()))
+        gross += float(np.abs(nearest).sum()) + max(float(nearest.sum()) - cap, 0.0)
     if least > c.net[1] + 1e-12 or most < c.net[0] - 1e-12:
         raise ValueError(
             f"The weights of all assets sum to between {least:g} and {most:g}, but net = {c.net}: no weights fulfil "
             "both."
         )
-    needed = float(np.abs(np.clip(0.0, c.lower, c.upper)).sum())
-    needed = max(needed, c.net[0], -c.net[1])
-    if needed > c.gross + 1e-12:
-        raise ValueError(f"gross = {c.gross:g}, but weights and net need at least {needed:g}.")
-    room = 0.0
-    for name, cap in c.groups.items():
-        members = np.array([group == name for group in groups or ()])
-        if c.lower[members].sum() > cap + 1e-12:
-            raise ValueError(f"The group {name} is capped at {cap:g}, but its assets need {c.lower[members].sum():g}.")
-        room += min(cap, float(c.upper[members].sum()))
-    free = math.fsum(u for u, g in zip(c.upper, groups or [""] * len(c.upper), strict=True) if g not in c.groups)
-    if room + free < c.net[0] - 1e-12:
-        raise ValueError(f"net is at least {c.net[0]:g}, but the groups leave room for {room + free:g} only.")
+    gross += max(c.net[0] - net, net - c.net[1], 0.0)
+    if gross > c.gross + 1e-12:
+        raise ValueError(f"gross = {c.gross:g}, but the other constraints need at least {gross:g}.")

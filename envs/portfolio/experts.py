@@ -7,6 +7,7 @@ that the prices have led to, so that nothing is traded.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import warnings
@@ -92,8 +93,10 @@ class Strategy:
 
 STRATEGIES: Mapping[str, Mapping[str, Any]] = {
     "equal_weight": {"optimiser": "equal_weight", "lookback": 1},
+    "equal_weight_daily": {"optimiser": "equal_weight", "lookback": 1, "rebalance": "daily"},
     "buy_and_hold": {"optimiser": "equal_weight", "lookback": 1, "rebalance": "never"},
     **{name: {"optimiser": name} for name in ESTIMATORS},
+    "exponentiated_gradient": {"optimiser": "exponentiated_gradient", "lookback": 1, "rebalance": "daily"},
     "olmar": {"optimiser": "olmar", "lookback": 4, "rebalance": "daily"},
 }
 """Name -> arguments of its `Strategy`; what is left open is up to the user."""
@@ -132,6 +135,8 @@ class Expert:
 
 equal_weight = functools.partial(Expert, **STRATEGIES["equal_weight"])
 """Spread wealth evenly, again each month: 1/N (DeMiguel, Garlappi & Uppal 2009)."""
+equal_weight_daily = functools.partial(Expert, **STRATEGIES["equal_weight_daily"])
+"""Spread wealth evenly, again each day."""
 buy_and_hold = functools.partial(Expert, **STRATEGIES["buy_and_hold"])
 """Spread wealth evenly on the first day."""
 inverse_volatility = functools.partial(Expert, **STRATEGIES["inverse_volatility"])
@@ -148,6 +153,8 @@ max_diversification = functools.partial(Expert, **STRATEGIES["max_diversificatio
 """Hold the most volatility of the parts per volatility of the whole (Choueifaty & Coignard 2008)."""
 min_cvar = functools.partial(Expert, **STRATEGIES["min_cvar"])
 """Hold what loses least on the mean of its worst 5 % of days (Rockafellar & Uryasev 2000)."""
+exponentiated_gradient = functools.partial(Expert, **STRATEGIES["exponentiated_gradient"])
+"""Move daily a little towards what has gained: EG (Helmbold et al. 1998), rate 0.05."""
 olmar = functools.partial(Expert, **STRATEGIES["olmar"])
 """Bet daily on prices that return to their moving average: OLMAR-1 (Li & Hoi 2012), of 5 days."""
 
@@ -219,7 +226,7 @@ def walk_forward(
     if stop - start < 2:
         raise ValueError(f"From {first} to {last} there are fewer than two of the days {dates[0]} to {dates[-1]}.")
     days = slice(start, stop)
-    prices = np.cumprod(1.0 + np.nan_to_num(history(market)[0]), axis=0)
+    prices = np.cumprod(1.0 + np.nan_to_num(history(market)[0]), axis=0, dtype=np.float64)
     results = {}
     for name in names:
         strategy = Strategy(**{"lookback": lookback, "rebalance": rebalance, **STRATEGIES[name]})
@@ -227,10 +234,22 @@ def walk_forward(
         if strategy.failures:
             share = f"{strategy.failures} of {np.count_nonzero(is_due)} rebalancing days"
             warnings.warn(f"{name} found no weights on {share} and kept what it held.", stacklevel=2)
-        results[name] = backtest(
-            prices[days], targets, rebalance=is_due, cost=cost, cash_return=market.cash_return[days]
-        )
+        result = backtest(prices[days], targets, rebalance=is_due, cost=cost, cash_return=market.cash_return[days])
+        results[name] = dataclasses.replace(result, weights=drifted(targets, prices[days], market.cash_return[days]))
     return results
+
+
+def drifted(held: Floats, prices: Floats, cash_return: Floats) -> Floats:
+    """Return the weights of each day before trade, (T, N + 1), cash last; first all is cash.
+
+    Args:
+        held: (T, N), after trade.
+        prices: (T, N).
+        cash_return: (T,), of cash since the day before.
+    """
+    cash = (1.0 - held[:-1].sum(axis=1)) * (1.0 + cash_return[1:])
+    parts = np.column_stack([held[:-1] * prices[1:] / prices[:-1], cash])
+    return np.vstack([np.append(np.zeros(held.shape[1]), 1.0), parts / parts.sum(axis=1, keepdims=True)])
 
 
 def plan(market: Market, strategy: Strategy, days: slice) -> tuple[Floats, NDArray[np.bool_]]:

@@ -171,7 +171,11 @@ def onto_simplex(x: Array, n: int, lower: Array, upper: Array, low: float, high:
         else:
             right = shift
         step = shift + excess / free if free > 0 else 0.5 * (left + right)
-        shift = step if left <= step <= right else 0.5 * (left + right)
+        # Strictly: Newton's method could go from end to end of the bracket for ever.
+        step = step if left < step < right else 0.5 * (left + right)
+        if step == shift:
+            break
+        shift = step
     for j in range(n):
         x[j] = min(max(x[j] - shift, lower[j]), upper[j])
     x[n] = min(max(x[n] - shift, low), high)
@@ -341,7 +345,7 @@ def bound_trades(p: Record, s: Record, volumes: Array, room: Array, impact: Arra
         p: the task.
         s: the account.
         volumes: value of each asset that is traded on this day, (N,); or (0,), which is ``p.volume`` of each.
-        room: (N,), to be filled with the most that one can trade.
+        room: (N,), to be filled with the most that one can trade; -1 where what is held is kept, within the band.
         impact: (N,), to be filled with what a trade costs per size^1.5.
     """
     # Read once: a compiler does not know that what is written below changes none of it.
@@ -349,12 +353,20 @@ def bound_trades(p: Record, s: Record, volumes: Array, room: Array, impact: Arra
     target, holdings, tradable, variance = s.target, s.holdings, s.tradable, s.variance
     for j in range(p.assets):
         volume = volumes[j] if len(volumes) else usual
-        most = share * volume if share < 1.0 else math.inf
+        most = share * volume if share < 1.0 or volume == 0.0 else math.inf
         # What is held anyway is not traded to pay for the rest.
         if band > 0.0 and abs(target[j] * value - holdings[j]) <= 1e-12 * value:
-            most = 0.0
+            most = -1.0
         room[j] = most if tradable[j] == TRADABLE else 0.0
         impact[j] = factor * math.sqrt(variance[j] / volume) if factor > 0.0 and room[j] > 0.0 else 0.0
+
+
+@jit
+def whole(size: float, lot: float, least: float) -> float:
+    """Return the size of a trade in whole lots; none, if that is below ``least``."""
+    if lot > 0.0:
+        size = math.floor(size / lot) * lot
+    return size if size >= least else 0.0
 
 
 @jit
@@ -375,10 +387,7 @@ def settle(p: Record, s: Record, room: Array, impact: Array) -> tuple[float, flo
         net, cost, slope = 0.0, 0.0, 1.0
         for j in range(assets):
             wanted = target[j] * after - holdings[j]
-            size = min(abs(wanted), room[j])
-            if lot > 0.0:
-                size = math.floor(size / lot) * lot
-            size = size if size >= least else 0.0
+            size = whole(min(abs(wanted), room[j]), lot, least)
             rate, further = buy if wanted > 0.0 else sell, impact[j] * math.sqrt(size) if has_impact else 0.0
             trades[j] = math.copysign(size, wanted)
             net += trades[j]
@@ -413,17 +422,21 @@ def trade(p: Record, s: Record, volumes: Array, desk: Array) -> tuple[float, flo
         What it cost, and the sum of the absolute trades over the value before.
     """
     room, impact, before = desk[0], desk[1], s.value
+    if before <= 0.0:  # who has nothing trades nothing
+        s.trades[:] = 0.0
+        return 0.0, 0.0
     bound_trades(p, s, volumes, room, impact)
     after, net, cost = settle(p, s, room, impact)
-    # Where a sale could not be made, there may be less cash than the purchases take.
-    floor = (1.0 - p.net_upper) * after
-    if s.cash - net - cost < floor - 1e-9 * before:
-        net, cost = afford(p, s, impact, floor)
     target, holdings, trades, traded = s.target, s.holdings, s.trades, 0.0
     for j in range(p.assets):
         missed = abs(target[j] * after - holdings[j] - trades[j])
         if missed > 1e-12 * before:
             note_missed(s, room, j, missed / before)
+    # Where a sale could not be made, there may be less cash than the purchases take.
+    floor = (1.0 - p.net_upper) * after
+    if s.cash - net - cost < floor - 1e-9 * before:
+        net, cost = afford(p, s, impact, floor)
+    for j in range(p.assets):
         traded += abs(trades[j])
         holdings[j] += trades[j]
     s.cash -= net + cost
@@ -436,7 +449,7 @@ def note_missed(s: Record, room: Array, j: int, missed: float) -> None:
     """Note why ``missed`` of asset ``j``, a weight, was not traded."""
     if s.tradable[j] != TRADABLE:
         s.compliance[UNTRADABLE] += missed
-    elif room[j] == abs(s.trades[j]) and room[j] > 0.0:
+    elif room[j] == abs(s.trades[j]):
         s.compliance[PARTICIPATION] += missed
     elif room[j] > 0.0:
         s.compliance[ROUNDED] += missed
@@ -444,25 +457,35 @@ def note_missed(s: Record, room: Array, j: int, missed: float) -> None:
 
 @jit
 def afford(p: Record, s: Record, impact: Array, floor: float) -> tuple[float, float]:
-    """Shrink all purchases alike until cash is at least ``floor``; return the sum of trades, and costs."""
+    """Shrink all purchases alike until cash is at least ``floor``; return the sum of trades, and costs.
+
+    Sales that cost more than they bring are not made.
+    """
+    trades, buy, sell, least = s.trades, p.half_spread + p.buy, p.half_spread + p.sell, max(1e-13 * s.value, p.ticket)
+    for j in range(p.assets):
+        size = -trades[j]
+        if size > 0.0 and price(size, sell, p.fixed, impact[j] * math.sqrt(size)) > size:
+            s.compliance[UNAFFORDABLE] += size / s.value
+            trades[j] = 0.0
     left, right, net, cost = 0.0, 1.0, 0.0, 0.0
     for k in range(60):
         # The last look is at a share that can be afforded.
         share = 0.5 * (left + right) if k < 59 else left
         net, cost = 0.0, 0.0
         for j in range(p.assets):
-            trade = s.trades[j] * share if s.trades[j] > 0.0 else s.trades[j]
-            rate = p.half_spread + (p.buy if trade > 0.0 else p.sell)
-            net += trade
-            cost += price(abs(trade), rate, p.fixed, impact[j] * math.sqrt(abs(trade)))
+            is_bought = trades[j] > 0.0
+            size = whole(trades[j] * share, p.lot, least) if is_bought else -trades[j]
+            net += math.copysign(size, trades[j])
+            cost += price(size, buy if is_bought else sell, p.fixed, impact[j] * math.sqrt(size))
         if s.cash - net - cost >= floor:
             left = share
         else:
             right = share
     for j in range(p.assets):
-        if s.trades[j] > 0.0:
-            s.compliance[UNAFFORDABLE] += s.trades[j] * (1.0 - left) / s.value
-            s.trades[j] *= left
+        if trades[j] > 0.0:
+            size = whole(trades[j] * left, p.lot, least)
+            s.compliance[UNAFFORDABLE] += (trades[j] - size) / s.value
+            trades[j] = size
     return net, cost
 
 

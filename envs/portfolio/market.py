@@ -71,7 +71,10 @@ class Market:
             ("benchmark", "positive on every day", lambda x: x > 0.0),
         ):
             self._check_values(name, meaning, is_legal)
-        self._put("splits", {name: self._split(name, *ends) for name, ends in self.splits.items()})
+        self._put(
+            "splits",
+            {name: self._split(f"The days of the split {name!r}", *ends) for name, ends in self.splits.items()},
+        )
 
     def _put(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -129,7 +132,7 @@ class Market:
         ends = _day(first), _day(last)
         if np.count_nonzero(self._are_within(*ends)) < 2:
             raise ValueError(
-                f"The split {name!r} from {ends[0]} to {ends[1]} has fewer than two of the market's days, which run "
+                f"{name} from {ends[0]} to {ends[1]} have fewer than two of the market's days, which run "
                 f"from {self.dates[0]} to {self.dates[-1]}."
             )
         return ends
@@ -159,7 +162,7 @@ class Market:
         Raises:
             ValueError: fewer than two of the market's days lie there.
         """
-        first, last = self._split("between", first, last)
+        first, last = self._split("The days", first, last)
         rows = self._are_within(first, last)
         splits = {name: (max(first, start), min(last, end)) for name, (start, end) in self.splits.items()}
         kept = {name: ends for name, ends in splits.items() if np.count_nonzero(self._are_within(*ends)) >= 2}
@@ -187,7 +190,7 @@ class Market:
         return slice(int(rows[0]), int(rows[-1]) + 1)
 
 
-def walk_forward(
+def rolling_folds(
     market: Market, *, train: int, test: int, purge: int = 0, is_expanding: bool = False, every: str | None = None
 ) -> list[Fold]:
     """Return training and test days that move forward in time, as skfolio's ``WalkForward`` cuts them.
@@ -215,7 +218,7 @@ def walk_forward(
     return list(splitter.split(table))
 
 
-def combinatorial(
+def combinatorial_folds(
     market: Market, *, folds: int = 10, test_folds: int = 2, purge: int = 0, embargo: int = 0
 ) -> list[Fold]:
     """Return every way to test on some of the folds and to train on the rest, as skfolio's ``CombinatorialPurgedCV``.

@@ -1,6 +1,6 @@
 """Weights from past returns: what classical portfolio optimisation asks for.
 
-The estimators are skfolio's, with the settings of `ESTIMATORS`; 1/N and OLMAR are written here.
+The estimators are skfolio's, with the settings of `ESTIMATORS`; 1/N, EG and OLMAR are written here.
 """
 
 from __future__ import annotations
@@ -115,6 +115,18 @@ def _olmar(returns: Floats, present: Floats, epsilon: float = 10.0) -> Floats:
     return _onto_simplex(held + step * direction)
 
 
+def _exponentiated_gradient(returns: Floats, present: Floats, rate: float = 0.05) -> Floats:
+    """Return the weights of EG (Helmbold et al. 1998, equation 3.3): a little more of what has just gained.
+
+    The weights of the day before are those held, less the day's returns.
+    """
+    relatives = 1.0 + returns[-1]
+    before = present / relatives if present.any() else np.ones(len(present))
+    before /= before.sum()
+    found = before * np.exp(rate * relatives / (before @ relatives))
+    return np.asarray(found / found.sum(), np.float64)
+
+
 def _onto_simplex(point: Floats) -> Floats:
     """Return the weights nearest to ``point`` (Duchi et al. 2008, figure 1)."""
     descending = np.sort(point)[::-1]
@@ -126,6 +138,7 @@ def _onto_simplex(point: Floats) -> Floats:
 OPTIMISERS: Mapping[str, Callable[[Floats, Floats], Floats]] = {
     "equal_weight": _equal_weight,
     **{name: functools.partial(_estimate, make) for name, make in ESTIMATORS.items()},
+    "exponentiated_gradient": _exponentiated_gradient,
     "olmar": _olmar,
 }
 """What `weights` can compute: name -> function of returns (D, M) and present weights (M,) of what takes part."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,8 +32,8 @@ class Costs(Parameters):
     2017, equation 2.2).
     """
 
-    buy: float = _rate(0.001, "commission on purchases, per value")
-    sell: float = _rate(0.001, "commission and taxes on sales, per value")
+    buy: float = _rate(0.001, "commission on purchases, per value", high=0.2)
+    sell: float = _rate(0.001, "commission and taxes on sales, per value", high=0.2)
     half_spread: float = _rate(0.0, "half the spread between bid and ask, per price")
     fixed: float = quantity(0.0, "currency", "of every trade in an asset", low=0.0, high=1e6, from_zero=20.0)
     impact: float = quantity(0.0, "1", "factor of the square-root law; about 1", low=0.0, high=10.0, from_zero=1.0)
@@ -90,6 +91,8 @@ def read_costs(given: float | Mapping[str, Any] | Costs | None) -> Costs:
             allowed = ", ".join(Costs.__dataclass_fields__)
             raise ValueError(f"Costs have no {sorted(unknown)[0]!r}. They have: {allowed}.")
         return Costs(**{"buy": 0.0, "sell": 0.0, **given})
+    if not isinstance(given, numbers.Real):
+        raise TypeError(f"Costs are a rate, such as 0.001 for 10 basis points, or a dict; {given!r} is neither.")
     return Costs(buy=given, sell=given)
 
 

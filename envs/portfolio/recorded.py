@@ -46,9 +46,11 @@ def read_market(dataset: Any, assets: int | Sequence[str] | None) -> Market:
         market = shipped() if isinstance(dataset, str) and dataset == "us20" else load(dataset)
     if assets is None:
         return market
-    if isinstance(assets, int) and not 1 <= assets <= len(market.assets):
-        raise ValueError(f"assets = {assets}: the market has {len(market.assets)}, of which at least 1 is needed.")
-    names = market.assets[:assets] if isinstance(assets, int) else sequence("assets", assets)
+    if isinstance(assets, int | np.integer):
+        if not 1 <= assets <= len(market.assets):
+            raise ValueError(f"assets = {assets}: the market has {len(market.assets)}, of which at least 1 is needed.")
+        assets = market.assets[:assets]
+    names = sequence("assets", assets)
     places = [market.assets.index(one_of("The asset", name, market.assets)) for name in names]
     changes: dict[str, Any] = {"assets": names}
     if market.groups is not None:
@@ -80,7 +82,7 @@ def read_episodes(
     Raises:
         ValueError: an unknown split or start, or fewer days than are needed.
     """
-    if not isinstance(window, int) or window < 1:
+    if not isinstance(window, int | np.integer) or window < 1:
         raise ValueError(f"window = {window!r}: a number of days of at least 1 is needed.")
     if split is None:
         split = "train" if "train" in market.splits else "all"
@@ -90,8 +92,11 @@ def read_episodes(
     elif isinstance(split, str):
         part = market.part(split)
     else:
-        first, last = sequence("split", split)
-        within = np.flatnonzero((market.dates >= np.datetime64(first)) & (market.dates <= np.datetime64(last)))
+        ends = sequence("split", split)
+        if len(ends) != 2:
+            raise ValueError(f"split = {split!r}: a name, or a first and a last day, is needed.")
+        first, last = map(np.datetime64, ends)
+        within = np.flatnonzero((market.dates >= first) & (market.dates <= last))
         part = slice(int(within[0]), int(within[-1]) + 1) if len(within) else slice(0, 0)
     # What is seen before the first decision may lie before the split: that is the past.
     first_day, last_day = max(part.start, window), part.stop - 1
@@ -103,7 +108,7 @@ def read_episodes(
     most = MOST_DAYS if is_synthetic else last_day - first_day
     if days is None:
         days = min(252, most) if is_training or is_synthetic else most
-    if not isinstance(days, int) or not 1 <= days <= most:
+    if not isinstance(days, int | np.integer) or not 1 <= days <= most:
         raise ValueError(f"days = {days!r}: a whole number from 1 to {most} is needed.")
     start = one_of("start", start or ("anywhere" if is_training else "first"), ("anywhere", "first"))
     return Episodes(window, first_day, last_day, days, start == "anywhere")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import io
 import math
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,44 +17,7 @@ from . import statistics
 from .statistics import DAYS_PER_YEAR, Array, Comparison, Estimate
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
     from .accounting import Backtest
-
-# Colours of the light theme; in the page they become CSS variables, which the dark theme sets anew.
-PAPER, INK, SOFT, LINE = "#ffffff", "#1d1f21", "#62676d", "#e3e5e8"
-# Colours that also differ in grey and for colour-blind eyes (Okabe and Ito 2008), each solid, then dashed, then dotted.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-GREY = "#a8adb3"
-DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.5)), (0, (1.2, 1.2)))
-STYLE: dict[str, Any] = {
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "text.color": INK,
-    "text.parse_math": False,
-    "axes.titlecolor": INK,
-    "axes.facecolor": PAPER,
-    "figure.facecolor": PAPER,
-    "savefig.facecolor": PAPER,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": SOFT,
-    "axes.labelcolor": SOFT,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": LINE,
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
-    "path.simplify_threshold": 0.4,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "rlx",
-}
-_NAMED_ASSETS = 6
-#: As many days as a small panel can show.
-_POINTS = 360
-_NUMBER = re.compile(r"(\d+\.\d\d)\d+")
-_PATH = re.compile(r' d="[^"]*"')
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -75,9 +36,7 @@ class Study:
     index: tuple[str, Array] | None = None
     """An index's name and its level (T,): shown beside the strategies, and not tested."""
     assets: tuple[str, ...] = ()
-    """Names of the N assets, for the weights."""
-    weights: Mapping[str, Array] = dataclasses.field(default_factory=dict)
-    """By strategy: weights (T, N + 1), cash last."""
+    """Names of the N assets, or of their groups, without which weights are not drawn."""
     compliance: Sequence[Mapping[str, Any]] = ()
     """What kept a strategy from its targets: rows of ``strategy``, ``date``, ``rule`` and ``amount``, the sum of the
     absolute weights that were not reached."""
@@ -90,19 +49,29 @@ class Study:
         """Refuse what does not belong together.
 
         Raises:
-            ValueError: curves of other lengths than the dates, a name that stands twice, or no curve of the benchmark.
+            ValueError: curves of other lengths than the dates, weights of other assets, a name that stands twice, or no
+                curve of the benchmark.
         """
         days = len(self.dates)
         curves = {f"{name}'s value": backtest.value for name, backtest in self.backtests.items()}
-        curves |= {f"{name}'s weights": weights for name, weights in self.weights.items()}
+        curves |= {f"{name}'s weights": weights for name, weights in self.held().items()}
         curves |= {self.index[0]: self.index[1]} if self.index else {}
         for what, curve in curves.items():
             if len(curve) != days:
                 raise ValueError(f"{what} has {len(curve)} days, but there are {days} dates.")
+        for name, weights in self.held().items():
+            if self.assets and weights.shape[1] != len(self.assets) + 1:
+                raise ValueError(
+                    f"{name}'s weights are of {weights.shape[1] - 1} assets, but {len(self.assets)} are named."
+                )
         if self.index and self.index[0] in self.backtests:
             raise ValueError(f"There is a strategy of the index's name, {self.index[0]!r}: rename one of them.")
         if self.benchmark not in self.backtests:
             raise ValueError(f"benchmark = {self.benchmark!r} has no backtest. There are: {', '.join(self.backtests)}.")
+
+    def held(self) -> dict[str, Array]:
+        """Return the weights (T, N + 1) of the strategies of which they are known."""
+        return {name: one.weights for name, one in self.backtests.items() if one.weights is not None}
 
     def excess(self) -> dict[str, Array]:
         """Return the returns above cash (T - 1,) of each strategy."""
@@ -124,7 +93,27 @@ def write_report(study: Study, comparison: Comparison, folder: Path) -> Path:
     Raises:
         DependencyNotInstalled: matplotlib or Jinja2 is missing.
     """
+    try:
+        import jinja2
+
+        from .figures import draw, lines_of, themed
+    except ModuleNotFoundError as error:
+        raise DependencyNotInstalled(f'A report needs {error.name}: pip install "rlx[baselines]"') from None
     pictures = draw(study, comparison)
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("rlx.envs.portfolio", ""), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    text = templates.get_template("report.html.j2").render(
+        study=study,
+        lead=_lead(study),
+        findings=findings(study, comparison),
+        rows=rows(study, comparison),
+        years=_years(study, comparison),
+        compliance=_compliance(study),
+        pictures={title: themed(picture) for title, picture in pictures.items()},
+        colors={name: color for name, (color, _) in lines_of(comparison).items()},
+        methods=_methods(comparison),
+    )
     folder.mkdir(parents=True, exist_ok=True)
     for title, picture in pictures.items():
         (folder / f"{title.lower().replace(' ', '_')}.svg").write_text(picture, encoding="utf-8")
@@ -133,35 +122,8 @@ def write_report(study: Study, comparison: Comparison, folder: Path) -> Path:
     if study.compliance:
         _write_csv(folder / "compliance.csv", study.compliance)
     page = folder / "index.html"
-    page.write_text(html(study, comparison, pictures), encoding="utf-8")
+    page.write_text(text, encoding="utf-8")
     return page
-
-
-def html(study: Study, comparison: Comparison, pictures: Mapping[str, str]) -> str:
-    """Return the page.
-
-    Args:
-        study: what was done.
-        comparison: what it says.
-        pictures: title -> SVG, as `draw` returns them.
-    """
-    jinja2 = _module("jinja2")
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("rlx.envs.portfolio", ""), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.get_template("report.html.j2")
-    text: str = template.render(
-        study=study,
-        lead=_lead(study),
-        findings=findings(study, comparison),
-        rows=rows(study, comparison),
-        years=_years(study, comparison),
-        compliance=_compliance(study),
-        pictures={title: _themed(picture) for title, picture in pictures.items()},
-        colors={name: color for name, (color, _) in _lines(comparison).items()},
-        methods=_methods(comparison),
-    )
-    return text
 
 
 def findings(study: Study, comparison: Comparison) -> list[str]:
@@ -181,7 +143,7 @@ def findings(study: Study, comparison: Comparison) -> list[str]:
         if not said:
             said.append(
                 f"No strategy's Sharpe ratio is shown to differ from that of {benchmark} at the 95 % level ({many}; "
-                f"the smallest p = {least:.2f})."
+                f"the smallest p = {least:.3f})."
             )
         elif len(said) < count:
             said.append(f"Those of the others are not shown to differ from that of {benchmark}.")
@@ -253,246 +215,6 @@ def metrics(study: Study, comparison: Comparison) -> list[dict[str, Any]]:
             }
         )
     return found
-
-
-def draw(study: Study, comparison: Comparison) -> dict[str, str]:
-    """Return the pictures: title -> SVG.
-
-    Raises:
-        DependencyNotInstalled: matplotlib is missing.
-    """
-    matplotlib = _module("matplotlib")
-    pictures: dict[str, Callable[[Study, Comparison], Figure]] = {
-        "Growth": draw_growth,
-        "Sharpe ratios": draw_sharpe,
-        "Drawdown": draw_drawdown,
-    }
-    if len(study.dates) > 2 * DAYS_PER_YEAR:
-        pictures["Rolling Sharpe ratio"] = draw_rolling_sharpe
-    pictures["Turnover and cost"] = draw_trading
-    if study.weights:
-        pictures["Weights"] = draw_weights
-    drawn = {}
-    with matplotlib.rc_context(STYLE):
-        for title, picture in pictures.items():
-            file = io.StringIO()
-            picture(study, comparison).savefig(file, format="svg", metadata={"Date": None, "Title": title})
-            drawn[title] = _PATH.sub(lambda path: _NUMBER.sub(r"\1", path[0]), file.getvalue())  # 0.01 points will do
-    return drawn
-
-
-def draw_growth(study: Study, comparison: Comparison) -> Figure:
-    """Draw what each strategy made of 1, on a logarithmic scale."""
-    figure = _figure(8.6, 4.6)
-    axes = figure.subplots()
-    lines = _lines(comparison)
-    ends = {}
-    for name in reversed(lines):
-        growth = study.backtests[name].value / study.backtests[name].value[0]
-        color, dash = lines[name]
-        width = 2.2 if name == study.benchmark else 1.3
-        axes.plot(study.dates, np.where(growth > 0.0, growth, np.nan), color=color, linestyle=dash, linewidth=width)
-        ends[name] = (growth[-1], color)
-    if study.index:
-        name, level = study.index
-        axes.plot(study.dates, level / level[0], color=SOFT, linewidth=1.0)
-        ends[name] = (level[-1] / level[0], SOFT)
-    low, high = axes.get_ylim()
-    axes.set_yscale("log")
-    ticker = _module("matplotlib.ticker")
-    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)) if high > 10.0 * low else ticker.MaxNLocator(6))
-    axes.yaxis.set_minor_locator(ticker.NullLocator())
-    axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
-    axes.margins(x=0)
-    axes.set_ylabel("value, multiple of the first day's")
-    _label_ends(axes, {name: end for name, end in ends.items() if end[0] > 0.0})
-    return figure
-
-
-def draw_sharpe(study: Study, comparison: Comparison) -> Figure:
-    """Draw each Sharpe ratio, and its difference from the benchmark's, with 95 % intervals."""
-    names = [name for name, ratio in comparison.sharpe.items() if not math.isnan(ratio.value)]
-    figure = _figure(8.6, 1.1 + 0.3 * len(names))
-    shown = {"annual Sharpe ratio, 95 % interval": comparison.sharpe}
-    if comparison.difference:
-        shown[f"less that of {study.benchmark}, on the same days"] = comparison.difference
-    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
-    lines = _lines(comparison)
-    for axes, (label, estimates) in zip(panels, shown.items(), strict=True):
-        for place, name in enumerate(names):
-            if name in estimates:
-                value, low, high = estimates[name]
-                axes.plot([low, high], [place, place], color=lines[name][0], linewidth=2.0, solid_capstyle="butt")
-                axes.plot(value, place, marker="o", markersize=6, color=lines[name][0])
-        axes.axvline(0.0, color=SOFT, linewidth=1.0)
-        axes.locator_params(axis="x", nbins=6)
-        axes.grid(axis="y", visible=False)
-        axes.set_xlabel(label)
-    panels[0].set_yticks(range(len(names)), names, color=INK)
-    panels[0].set_ylim(len(names) - 0.5, -0.5)
-    return figure
-
-
-def draw_drawdown(study: Study, comparison: Comparison) -> Figure:
-    """Draw how far each strategy is below its highest value so far, beside the benchmark's line."""
-    days = _thinned(len(study.dates))
-    depths = {  # the deepest of the days that are left out
-        name: 100.0 * np.minimum.reduceat(statistics.drawdown(study.backtests[name].value), days)
-        for name in comparison.sharpe
-    }
-    figure = _panels(comparison, study.dates[days], depths, is_filled=True)
-    figure.supylabel("below the highest value so far, %", color=SOFT, fontsize=10)
-    return figure
-
-
-def draw_rolling_sharpe(study: Study, comparison: Comparison) -> Figure:
-    """Draw each strategy's Sharpe ratio over the year up to each day, beside the benchmark's line."""
-    days = _thinned(len(study.dates) - DAYS_PER_YEAR)
-    ratios = {name: statistics.rolling_sharpe(excess)[days] for name, excess in study.excess().items()}
-    figure = _panels(comparison, study.dates[DAYS_PER_YEAR:][days], ratios, is_filled=False)
-    figure.supylabel("annual Sharpe ratio of the last 252 days", color=SOFT, fontsize=10)
-    return figure
-
-
-def draw_trading(study: Study, comparison: Comparison) -> Figure:
-    """Draw what each strategy trades in a year, and what that costs."""
-    numbers = [row for row in metrics(study, comparison) if row["strategy"] in study.backtests]
-    names = [row["strategy"] for row in numbers]
-    figure = _figure(8.6, 1.1 + 0.3 * len(names))
-    panels = figure.subplots(1, 2, sharey=True)
-    lines = _lines(comparison)
-    labels = ("turnover per year, multiple of the value", "cost per year, basis points")
-    for axes, key, scale, label in zip(panels, ("turnover", "cost_rate"), (1.0, 1e4), labels, strict=True):
-        sizes = np.array([scale * row[key] for row in numbers])
-        bars = axes.barh(names, sizes, height=0.62, color=[lines[name][0] for name in names])
-        texts = [f"{size:,.0f}" if size >= 100.0 else f"{size:.3g}" for size in sizes]
-        axes.bar_label(bars, texts, padding=4, color=SOFT, fontsize=9)
-        middle = float(np.median(sizes))
-        if sizes.max() > 20.0 * middle > 0.0:  # one that trades a great deal must not hide the rest
-            threshold = 10.0 ** math.floor(math.log10(middle))
-            axes.set_xscale("symlog", linthresh=threshold)
-            label += f"\n(logarithmic above {threshold:g})"
-        axes.margins(x=0.16)
-        axes.xaxis.set_major_formatter(lambda x, _: f"{x:,g}")
-        axes.grid(axis="y", visible=False)
-        axes.set_xlabel(label)
-    panels[0].tick_params(axis="y", labelcolor=INK)
-    panels[0].set_ylim(len(names) - 0.5, -0.5)
-    return figure
-
-
-def draw_weights(study: Study, comparison: Comparison) -> Figure:
-    """Draw the weights over time, stacked: the assets held most by name, the others together, and cash."""
-    names = [name for name in comparison.sharpe if name in study.weights]
-    held = np.mean([np.abs(study.weights[name][:, :-1]).mean(axis=0) for name in names], axis=0)
-    named = np.argsort(-held, kind="stable")[:_NAMED_ASSETS]
-    others = np.setdiff1d(np.arange(len(held)), named)
-    days = _thinned(len(study.dates), _POINTS // 3)
-    colors = [*COLORS[: len(named)], GREY, LINE]
-    labels = [*(study.assets[i] for i in named), f"{len(others)} others", "cash"]
-    figure, panels = _grid(names)
-    for axes, name in zip(panels, names, strict=True):
-        weights = study.weights[name][days]
-        layers = np.column_stack([weights[:, named], weights[:, others].sum(axis=1), weights[:, -1]])
-        long, short = 100.0 * np.maximum(layers, 0.0), 100.0 * np.minimum(layers, 0.0)
-        shown = axes.stackplot(study.dates[days], long.T, colors=colors, labels=labels, linewidth=0.0)
-        if short.any():
-            axes.stackplot(study.dates[days], short.T, colors=colors, linewidth=0.0)
-        axes.set_title(name, loc="left", fontsize=10)
-        axes.margins(x=0, y=0)
-    figure.legend(handles=shown, loc="outside upper center", ncols=len(labels), frameon=False, fontsize=9,
-                  handlelength=1.0, columnspacing=1.2)  # fmt: skip
-    figure.supylabel("weight, %", color=SOFT, fontsize=10)
-    return figure
-
-
-def _thinned(days: int, points: int = _POINTS) -> NDArray[np.int64]:
-    """Return the indexes of days to draw, the first and the last among them."""
-    return np.unique(np.linspace(0, days - 1, points).astype(np.int64))
-
-
-def _panels(
-    comparison: Comparison, dates: NDArray[np.datetime64], curves: Mapping[str, Array], is_filled: bool
-) -> Figure:
-    """Draw each strategy's curve in a panel of its own, beside the benchmark's."""
-    names = [name for name in comparison.sharpe if not np.isnan(curves[name]).all()]
-    rivals = [name for name in names if name != comparison.benchmark] or [comparison.benchmark]
-    lines = _lines(comparison)
-    figure, panels = _grid(rivals)
-    for axes, name in zip(panels, rivals, strict=True):
-        axes.axhline(0.0, color=SOFT, linewidth=0.8)
-        axes.plot(dates, curves[comparison.benchmark], color=INK, linewidth=0.6)
-        if is_filled:
-            axes.fill_between(dates, curves[name], color=lines[name][0], alpha=0.35, linewidth=0.0)
-        axes.plot(dates, curves[name], color=lines[name][0], linewidth=1.1)
-        axes.margins(x=0)
-        axes.set_title(name, loc="left", fontsize=10)
-    return figure
-
-
-def _grid(names: Sequence[str]) -> tuple[Figure, list[Axes]]:
-    """Return a figure with a panel for each name, up to three in a row."""
-    columns = min(3, len(names))
-    height = -(-len(names) // columns)
-    figure = _figure(8.6, max(0.8 + 1.5 * height, 2.8))
-    panels = list(figure.subplots(height, columns, sharex=True, sharey=True, squeeze=False).ravel())
-    for axes in panels[len(names) :]:
-        axes.remove()
-    for axes in panels[max(len(names) - columns, 0) : len(names)]:  # with a hole below, too
-        axes.tick_params(labelbottom=True)
-    dates = _module("matplotlib.dates")
-    for axes in panels[: len(names)]:
-        locator = dates.AutoDateLocator(minticks=2, maxticks=5)
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, show_offset=False))
-    return figure, panels[: len(names)]
-
-
-def _figure(width: float, height: float) -> Figure:
-    figure: Figure = _module("matplotlib.figure").Figure(figsize=(width, height), layout="constrained")
-    return figure
-
-
-def _lines(comparison: Comparison) -> dict[str, tuple[str, Any]]:
-    """Return the colour and the dash of each strategy, the best first; the benchmark has the colour of ink."""
-    others = [name for name in comparison.sharpe if name != comparison.benchmark]
-    styles = {
-        name: (COLORS[i % len(COLORS)], DASHES[i // len(COLORS) % len(DASHES)])
-        for i, name in enumerate(others)
-    }  # fmt: skip
-    styles[comparison.benchmark] = (INK, "solid")
-    return {name: styles[name] for name in comparison.sharpe}
-
-
-def _label_ends(axes: Axes, ends: Mapping[str, tuple[float, str]]) -> None:
-    """Name the curves at the right edge, each as near to its end as the other names allow.
-
-    Args:
-        axes: where.
-        ends: name -> where its curve ends, and its colour.
-    """
-    axes.figure.canvas.draw()
-    height = axes.bbox.height / axes.figure.dpi * 72.0  # in points, as the distances below
-    distance = 12.0
-    names = sorted(ends, key=lambda name: ends[name][0])
-    wanted = [height * axes.transAxes.inverted().transform(axes.transData.transform((0, ends[name][0])))[1]
-              for name in names]  # fmt: skip
-    places = np.array(wanted)
-    for i in range(1, len(places)):
-        places[i] = max(places[i], places[i - 1] + distance)
-    places[-1:] = np.minimum(places[-1:], height)
-    for i in range(len(places) - 2, -1, -1):
-        places[i] = min(places[i], places[i + 1] - distance)
-    for name, y, place in zip(names, wanted, places, strict=True):
-        axes.annotate(name, (1.0, y / height), xycoords="axes fraction", xytext=(7, place - y), color=ends[name][1],
-                      textcoords="offset points", va="center", fontsize=9, annotation_clip=False)  # fmt: skip
-
-
-def _themed(picture: str) -> Any:
-    """Return an SVG for the page: in the page's colours and of its width."""
-    for color, variable in ((PAPER, "paper"), (INK, "ink"), (SOFT, "soft"), (LINE, "line")):
-        picture = picture.replace(color, f"var(--{variable})")
-    return _module("markupsafe").Markup(picture[picture.index("<svg") :])
 
 
 def _lead(study: Study) -> str:
@@ -576,18 +298,3 @@ def _number(value: float, digits: int, scale: float = 1.0) -> str:
 
 def _count(n: int, one: str, many: str) -> str:
     return f"{n} {one if n == 1 else many}"
-
-
-def _module(name: str) -> Any:
-    """Return a module that comes with the extra ``baselines``.
-
-    Raises:
-        DependencyNotInstalled: it is missing.
-    """
-    import importlib
-
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        package = name.partition(".")[0]
-        raise DependencyNotInstalled(f'A report needs {package}: pip install "rlx[baselines]"') from None

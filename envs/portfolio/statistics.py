@@ -43,8 +43,8 @@ def simple_returns(value: Array) -> Array:
 
 
 def cagr(value: Array) -> Any:
-    """Return the compound annual growth rate of a curve."""
-    return (value[-1] / value[0]) ** (DAYS_PER_YEAR / (len(value) - 1)) - 1.0
+    """Return the compound annual growth rate of a curve; -1 if nothing is left."""
+    return np.maximum(value[-1] / value[0], 0.0) ** (DAYS_PER_YEAR / (len(value) - 1)) - 1.0
 
 
 def volatility(returns: Array) -> Any:
