@@ -110,6 +110,13 @@ TUNED: dict[tuple[str, str], dict[str, Any]] = {
     },
 }
 
+# Where the best weights differ between assets, the network has to know which is which.
+TUNED |= {
+    ("ddpg", f"rlx/Portfolio{market}-v0"): {**TUNED["ddpg", "rlx/Portfolio-v0"], "network": "named-assets"}
+    for market in ("Pair", "Regimes")
+}
+TUNED["ddpg", "rlx/PortfolioSynthetic-v0"] = TUNED["ddpg", "rlx/Portfolio-v0"]
+
 # One or two minutes of one core on small pages. What mattered: failing costs nothing, or runs learn that doing nothing
 # is safer; and the oracle leads at first, for success is rare where several things have to be right.
 _QWEB = {"steps": 50_000, "epsilon_fraction": 0.1, "reward": "success", "lead": 0.95, "margin": 0.1}

@@ -18,12 +18,13 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from . import worlds
 from .accounting import Backtest, backtest
 from .market import Market
 from .optimisers import ESTIMATORS, Unsolved, weights
 from .params import Costs
 from .recorded import history
-from .worlds import Lognormal, Pair, Regimes, World, optimum
+from .worlds import Lognormal, Pair, Regimes, World
 
 Floats = NDArray[np.float64]
 Days = NDArray[np.datetime64]
@@ -184,7 +185,7 @@ class Optimum:
     def act(self, observation: Any, info: dict[str, Any]) -> Any:
         """Choose the action for today."""
         env = self._env
-        weights = optimum(
+        weights = worlds.optimum(
             env.parameters.world,
             len(env.assets),
             env.state,
@@ -192,6 +193,10 @@ class Optimum:
             is_long_only=bool((env.constraints.lower >= 0.0).all()),
         )
         return env.action_of(weights)
+
+
+optimum = Optimum
+"""Hold what is best for the next day, where that is known: see `Optimum`."""
 
 
 def walk_forward(
