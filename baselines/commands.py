@@ -138,7 +138,7 @@ def report(
     results = load_results(folder)
     page = write_report(results, out or folder / "report")
     _show_results(folder)
-    console.print(f"The report is {page}", highlight=False)
+    console.print(f"The report is {page}", highlight=False, soft_wrap=True)
 
 
 def watch(

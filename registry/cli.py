@@ -109,12 +109,18 @@ def list_(
     ]  # fmt: skip
     table = _table("Environment", "Steps", "Experts", "Summary")
     for row in rows:
-        table.add_row(row.id, str(row.max_episode_steps or ""), ", ".join(row.experts), row.summary)
+        table.add_row(row.id, str(row.max_episode_steps or ""), _few(tuple(row.experts)), row.summary)
     console.print(table)
     if not rows:
         tags = sorted({tag for row in environments().values() for tag in row.tags})
         names = ", ".join(each.name for each in families())
         console.print(f"Nothing fits. Families: {names}. Tags: {', '.join(tags)}.", markup=False)
+
+
+def _few(names: tuple[str, ...], shown: int = 3) -> str:
+    """Return ``names`` in a line, the first ones if there are many."""
+    more = len(names) - shown
+    return ", ".join(names) if more < 2 else f"{', '.join(names[:shown])}, {more} more"
 
 
 @app.command()

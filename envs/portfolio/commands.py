@@ -158,7 +158,7 @@ def report(
         comparison = study.compare(replicates, seed, block, trials)
         page = write_report(study, comparison, out)
     _show(study, rows(study, comparison), findings(study, comparison))
-    console.print(f"The report is {page}", markup=False, highlight=False)
+    console.print(f"The report is {page}", markup=False, highlight=False, soft_wrap=True)
 
 
 def trained_with(path: Path) -> dict[str, Any]:
