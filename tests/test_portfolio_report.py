@@ -249,9 +249,10 @@ def prices(tmp_path_factory) -> Path:
 
 
 def run(*arguments: object, code: int = 0) -> str:
-    done = CliRunner().invoke(app, ["report", *map(str, arguments)], env={"COLUMNS": "200"})
+    """Return what the command printed, however wide the terminal is."""
+    done = CliRunner().invoke(app, ["report", *map(str, arguments)])
     assert done.exit_code == code, done.output
-    return done.output + (str(done.exception) if code else "")
+    return " ".join(done.output.split()) + (str(done.exception) if code else "")
 
 
 class Half:
