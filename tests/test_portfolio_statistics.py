@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from gymnasium.error import DependencyNotInstalled
 
-from rlx.envs.portfolio import statistics
+from rlx.envs.portfolio import shipped, statistics
 from rlx.envs.portfolio.statistics import (
     block_length,
     compare,
@@ -56,8 +56,8 @@ OURS = {
 
 @pytest.fixture(scope="module")
 def curves():
-    with np.load(DATA / "portfolio_curves.npz") as file:
-        return dict(file)
+    with np.load(DATA / "portfolio_accounting.npz") as file:
+        return {"dates": shipped().dates, **{name: file[f"{name}__exact"] for name in TRUTH["metrics"]}}
 
 
 def walk_forward(curves):

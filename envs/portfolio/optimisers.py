@@ -112,7 +112,7 @@ def _olmar(returns: Floats, present: Floats, epsilon: float = 10.0) -> Floats:
     direction = predicted - predicted.mean()
     norm = direction @ direction
     step = max(0.0, epsilon - held @ predicted) / norm if norm > 0.0 else 0.0
-    return _onto_simplex(held + step * direction)
+    return nearest_weights(held + step * direction)
 
 
 def _exponentiated_gradient(returns: Floats, present: Floats, rate: float = 0.05) -> Floats:
@@ -127,7 +127,7 @@ def _exponentiated_gradient(returns: Floats, present: Floats, rate: float = 0.05
     return np.asarray(found / found.sum(), np.float64)
 
 
-def _onto_simplex(point: Floats) -> Floats:
+def nearest_weights(point: Floats) -> Floats:
     """Return the weights nearest to ``point`` (Duchi et al. 2008, figure 1)."""
     descending = np.sort(point)[::-1]
     thresholds = (np.cumsum(descending) - 1.0) / np.arange(1, len(point) + 1)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..core import Parameters, Stream, integer, jit, normal, quantity, state_dtype, uniform
 from ..core.random import bits, new_stream
+from .optimisers import nearest_weights
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -547,17 +548,13 @@ def optimum(
     speed, change, i = 1.0 / np.linalg.eigvalsh(curvature)[-1], 1.0, 0
     while change > 1e-12 and i < 10_000:
         # Accelerated projected gradient (Beck and Teboulle 2009).
-        moved = _onto_simplex(momentum + speed * (excess - curvature @ momentum))
+        moved = _affordable(momentum + speed * (excess - curvature @ momentum))
         momentum = moved + i / (i + 3.0) * (moved - weights)
         weights, change, i = moved, np.abs(moved - weights).max(), i + 1
     return weights
 
 
-def _onto_simplex(x: Floats) -> Floats:
+def _affordable(x: Floats) -> Floats:
     """Return the nearest point with no negative part and a sum of at most 1."""
     clipped = np.maximum(x, 0.0)
-    if clipped.sum() <= 1.0:
-        return clipped
-    falling = np.sort(x)[::-1]
-    shifts = (np.cumsum(falling) - 1.0) / np.arange(1, len(x) + 1)
-    return np.asarray(np.maximum(x - shifts[np.flatnonzero(falling > shifts)[-1]], 0.0))
+    return clipped if clipped.sum() <= 1.0 else nearest_weights(x)
