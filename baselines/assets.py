@@ -20,16 +20,17 @@ from torch import Tensor
 from .policy import RETURN_SCALE, SCORE_SCALE, AssetsPolicy
 from .training import ACTIVATIONS, forward, hidden, make_network
 
-ENTRIES = ("returns", "weights", "tradable", "conditions")  # what is read, in this order
+ENTRIES = ("returns", "weights", "tradable", "conditions", "features")  # what is read; the last where it is there
 
 
 class Assets:
     """Reads the log returns of N assets on the last W days, and what is held of them; acts by weights, cash last.
 
-    Of each asset one sees its own returns, its weight and whether it can be traded; and what all share: the mean return
-    of each day, the conditions and the share of cash. An actor gives scores; brought to [-1, 1] by tanh, with noise
-    where it explores, times `SCORE_SCALE`, their softmax is the weights. A critic encodes each asset with its new
-    weight, sums the encodings by new weights, and values that sum, what is shared, and how much is bought and sold.
+    Of each asset one sees its own returns, its weight, whether it can be traded, and its features on these days, if
+    there are any; and what all share: the mean return of each day, the conditions and the share of cash. An actor gives
+    scores; brought to [-1, 1] by tanh, with noise where it explores, times `SCORE_SCALE`, their softmax is the weights.
+    A critic encodes each asset with its new weight, sums the encodings by new weights, and values that sum, what is
+    shared, and how much is bought and sold.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Assets:
 
         Args:
             observation_space: a `Dict` of ``returns`` (W, N), ``weights`` (N + 1,), cash last, ``tradable`` (N,) and
-                ``conditions`` (C,).
+                ``conditions`` (C,); and maybe ``features`` (W, N, F).
             action_space: a `Box` (N + 1,) in [0, 1].
             hidden_sizes: width of each hidden layer.
             activation: of these, a name in `ACTIVATIONS`.
@@ -55,8 +56,9 @@ class Assets:
         """
         there: Mapping[str, Any] = observation_space.spaces if isinstance(observation_space, spaces.Dict) else {}
         match [getattr(there.get(name), "shape", None) for name in ENTRIES]:
-            case [(days, assets), (held,), (tradable,), (conditions,)] if (
+            case [(days, assets), (held,), (tradable,), (conditions,), (None | (_, _, _)) as features] if (
                 held - 1 == tradable == assets
+                and (features is None or features[:2] == (days, assets))
                 and action_space.shape == (held,)
                 and (action_space.low == 0.0).all()
                 and (action_space.high == 1.0).all()
@@ -64,15 +66,17 @@ class Assets:
                 self.days, self.assets, self.conditions = int(days), int(assets), int(conditions)
             case _:
                 raise TypeError(
-                    "The network 'assets' reads a Dict of returns (W, N), weights (N + 1,), tradable (N,) and "
-                    f"conditions (C,), and acts in a Box (N + 1,) in [0, 1], but here are {observation_space} and "
-                    f"{action_space}. Choose the environment's arguments accordingly, or observations that are a Box "
-                    "and network=mlp."
+                    "The network 'assets' reads a Dict of returns (W, N), weights (N + 1,), tradable (N,), conditions "
+                    "(C,) and maybe features (W, N, F), and acts in a Box (N + 1,) in [0, 1], but here are "
+                    f"{observation_space} and {action_space}. Choose the environment's arguments accordingly, or "
+                    "observations that are a Box and network=mlp."
                 )
         self.observation_space, self.action_space = observation_space, action_space
         self.activation, self.function = activation, ACTIVATIONS[activation]
         self.hidden_sizes, self.is_named = hidden_sizes, is_named
-        self.columns = [days * assets, assets + 1, assets, conditions]
+        self.features = features[2] if features else 0
+        self.entries = ENTRIES if features else ENTRIES[:-1]
+        self.columns = [days * assets, assets + 1, assets, conditions, days * assets * self.features]
         self.observations: int = sum(self.columns)
         self.actions: int = assets + 1
         self.depth = 2 * len(hidden_sizes)  # tensors of the hidden layers
@@ -80,7 +84,7 @@ class Assets:
     def make(self, generator: torch.Generator) -> tuple[list[Tensor], list[Tensor]]:
         """Return fresh parameters: of an actor, for assets and for cash, and of a critic, its encoder and the rest."""
         shared = self.days + self.conditions + 1
-        each = self.days + 2 + shared
+        each = self.days + 2 + self.days * self.features + shared
         actor = make_network((each, *self.hidden_sizes, 1), generator)
         critic = make_network((each + 1, *self.hidden_sizes), generator, last=None)
         if self.is_named:
@@ -93,7 +97,7 @@ class Assets:
 
     def read(self, observation: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """Return a batch of observations as rows."""
-        parts = [observation[name].reshape(len(observation[name]), -1) for name in ENTRIES]
+        parts = [observation[name].reshape(len(observation[name]), -1) for name in self.entries]
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
     def scores(self, actor: list[Tensor], observation: Tensor) -> Tensor:
@@ -128,10 +132,12 @@ class Assets:
         return AssetsPolicy(parts, self.activation, self.observation_space, self.action_space)
 
     def _see(self, observation: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what is seen of each asset, (B, N, W + 2), and what all share, (B, W + C + 1)."""
-        returns, weights, tradable, conditions = torch.split(observation, self.columns, dim=1)
+        """Return what is seen of each asset, (B, N, W + 2 + W F), and what all share, (B, W + C + 1)."""
+        returns, weights, tradable, conditions, features = torch.split(observation, self.columns, dim=1)
         returns = RETURN_SCALE * returns.reshape(-1, self.days, self.assets)
-        each = torch.cat((returns.transpose(1, 2), weights[:, :-1, None], tradable[:, :, None]), dim=2)
+        features = features.reshape(len(features), self.days, self.assets, self.features).transpose(1, 2)
+        own = (returns.transpose(1, 2), weights[:, :-1, None], tradable[:, :, None], features.flatten(2))
+        each = torch.cat(own, dim=2)
         return each, torch.cat((returns.mean(dim=2), conditions, weights[:, -1:]), dim=1)
 
     def _first(self, parameters: list[Tensor], each: Tensor, shared: Tensor) -> Tensor:

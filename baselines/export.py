@@ -427,7 +427,9 @@ def _weights(graph: Graph, policy: AssetsPolicy) -> str:
     held, cash = graph("Slice", weights, [0], [count], [1]), graph("Slice", weights, [count], [count + 1], [1])
     shared = graph("Concat", graph("ReduceMean", returns, axes=[1], keepdims=0), conditions, cash, axis=1)
     context = graph("Mul", graph("Unsqueeze", shared, [1]), np.ones((1, count, 1), np.float32))
-    own = (graph("Unsqueeze", part, [2]) for part in (held, tradable))
+    own = [graph("Unsqueeze", part, [2]) for part in (held, tradable)]
+    if policy.has_features:
+        own.append(graph("Reshape", graph("Transpose", graph.read("features"), perm=[0, 2, 1, 3]), [0, count, -1]))
     scores = []
     for part, x in (("assets", graph("Concat", returns, *own, context, axis=2)), ("cash", shared)):
         *hidden, last = policy.parts[part]

@@ -111,14 +111,15 @@ class AssetsPolicy:
             parts: the layers of the networks ``assets`` and ``cash``; the first bias of ``assets`` may be one for each
                 of them, (N, outputs).
             activation: of the hidden layers, ``"relu"`` or ``"tanh"``.
-            observation_space: a `Dict` of ``returns`` (W, N), ``weights`` (N + 1,), ``tradable`` (N,) and
-                ``conditions`` (C,).
+            observation_space: a `Dict` of ``returns`` (W, N), ``weights`` (N + 1,), ``tradable`` (N,),
+                ``conditions`` (C,) and maybe ``features`` (W, N, F).
             action_space: where the weights lie, (N + 1,), cash last.
         """
         self.parts = parts
         self.activation = activation
         self.observation_space = observation_space
         self.action_space = action_space
+        self.has_features = isinstance(observation_space, spaces.Dict) and "features" in observation_space.spaces
 
     def reset(self) -> None:
         """Do nothing: the action depends on the observation alone."""
@@ -129,7 +130,10 @@ class AssetsPolicy:
         weights, tradable = observation["weights"], observation["tradable"]
         shared = np.concatenate([returns.mean(axis=-2), observation["conditions"], weights[..., -1:]], axis=-1)
         context = np.broadcast_to(shared[..., None, :], (*returns.shape[:-1], shared.shape[-1]))
-        each = np.concatenate([returns, weights[..., :-1, None], tradable[..., None], context], axis=-1)
+        own = [returns, weights[..., :-1, None], tradable[..., None]]
+        if self.has_features:
+            own.append(np.swapaxes(observation["features"], -2, -3).reshape(*returns.shape[:-1], -1))
+        each = np.concatenate([*own, context], axis=-1)
         scores = np.concatenate([self._score("assets", each)[..., 0], self._score("cash", shared)], axis=-1)
         action = np.exp(SCORE_SCALE * scores)
         weighted: NDArray[Any] = (action / action.sum(axis=-1, keepdims=True)).astype(self.action_space.dtype)

@@ -12,6 +12,7 @@ import rlx
 from rlx.envs.portfolio import Market, backtest, shipped
 from rlx.envs.portfolio.env import PortfolioEnv, PortfolioVectorEnv
 from rlx.envs.portfolio.experts import Optimum
+from rlx.envs.portfolio.generator import TRADABLE
 from rlx.envs.portfolio.params import Costs
 
 DAYS, ASSETS = 300, 5
@@ -53,9 +54,9 @@ class Book:
     def cost(self, trades, volume, deviation):
         c = self.costs
         total = 0.0
-        for u, v, s in zip(trades, volume, deviation, strict=True):
+        for u, v, s, factor in zip(trades, volume, deviation, c.relative or [1.0] * len(trades), strict=True):
             if abs(u) > 1e-9:
-                rate = c.half_spread + (c.buy if u > 0 else c.sell)
+                rate = factor * (c.half_spread + (c.buy if u > 0 else c.sell))
                 total += rate * abs(u) + c.fixed + c.impact * s * abs(u) ** 1.5 / v**0.5
         return total
 
@@ -95,7 +96,11 @@ SCENARIOS = {
     "leverage": ([0.6, 0.6, 0.6, 0.1, 0.1], 1, {"buy": 5e-4, "sell": 5e-4}),
     "tickets": ([0.3, 0.3, 0.2, 0.1, 0.1], 7, {"buy": 1e-3, "sell": 1e-3, "fixed": 5.0}),
     "impact": ([0.3, 0.3, 0.2, 0.1, 0.1], 3, {"buy": 1e-3, "sell": 1e-3, "impact": 1.0}),
-}
+    "dear and cheap": (
+        [0.5, 0.5, 0.3, -0.15, -0.15], 3,
+        {"buy": 1e-3, "sell": 2e-3, "half_spread": 5e-4, "fixed": 2.0, "relative": [8.0, 0.5, 0.0, 20.0, 1.0]},
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -117,6 +122,24 @@ def test_a_second_book_says_the_same(name):
             assert (result.cost[t], result.turnover[t]) == pytest.approx((paid, turnover), rel=1e-6, abs=1e-9)
         if t < DAYS - 1:
             book.cash *= 1.0 + world.cash_return[t + 1]
+
+
+def test_assets_may_cost_more_than_others():
+    """By hand: half in each of two assets, of which the first costs 4 % and the second 0.5 %."""
+    after = 1e6 / (1.0 + 0.5 * 0.04 + 0.5 * 0.005)
+    table = pytest.importorskip("pandas").DataFrame(np.ones((2, 2)), columns=["RRC", "WMT"])
+    for prices, relative in (
+        (table, {"RRC": 4.0, "WMT": 0.5}),
+        (table, table.iloc[0].rename(None) * [4.0, 0.5]),
+        (np.ones((2, 2)), {0: 4.0, 1: 0.5}),
+        (np.ones((2, 2)), [4.0, 0.5]),
+        (np.ones((2, 2)), np.array([4.0, 0.5])),
+    ):
+        cost = {"buy": 0.01, "sell": 0.5e-2, "relative": relative}
+        result = backtest(prices, [0.5, 0.5], rebalance=np.ones(2, bool), cost=cost)
+        assert result.cost[0] == pytest.approx(1e6 - after, rel=1e-12) and result.value[1] == pytest.approx(after)
+    one = backtest(table, [0.0, 0.5], rebalance=np.ones(2, bool), cost={"buy": 0.01, "relative": {"RRC": 4.0}})
+    assert one.cost[0] == pytest.approx(0.5e4 / 1.005, rel=1e-12)  # who is not named costs what is said
 
 
 def test_without_costs_wealth_is_the_product_of_relatives():
@@ -170,6 +193,12 @@ def test_the_wealth_identity(cost):
         ({"cost": 0.9}, "outside"),
         ({"cost": {"byu": 0.1}}, "no 'byu'"),
         ({"cost": {"impact": 1.0}}, "volatility="),
+        ({"cost": {"relative": [1.0]}}, "has 1 numbers, but there are 2 assets"),
+        ({"cost": {"relative": {"RRC": 4.0}}}, "'RRC' is unknown. Allowed: 0, 1"),
+        ({"cost": {"relative": [1.0, -1.0]}}, r"relative\[1\] = -1.0: a number in \[0, 100\]"),
+        ({"cost": {"relative": {0: np.nan}}}, r"relative\[0\] = nan: a number in"),
+        ({"cost": {"relative": 2.0}}, "for each asset or a dict of them by name, = 2.0: a list is needed"),
+        ({"cost": {"buy": 0.2, "relative": {1: 6.0}}}, "would cost 1.2 of its value"),
         ({"cash_return": np.ones(3)}, "cash_return"),
         ({"v0": -1.0}, "positive"),
     ],
@@ -505,6 +534,19 @@ def test_the_terms_of_the_reward():
     assert total["drawdown"] == pytest.approx(-2.0 * (1.0 - np.array(curve) / peaks).max())
 
 
+def test_an_account_knows_what_each_asset_costs():
+    """By hand, and by name: what is bought, what is sold, and what is borrowed."""
+    options = {"buy": 0.01, "sell": 0.02, "half_spread": 0.005, "borrow": 0.252, "relative": {"A": 4.0, "C": 0.5}}
+    env, _, info = one_step([0.3, 0.2, -0.1, 0.0, 0.0], costs=options, action="long_short", leverage=2.0)
+    after = 1e6 / (1.0 + 0.3 * 0.015 * 4.0 + 0.2 * 0.015 + 0.1 * 0.025 * 0.5)
+    assert info["signals"]["fee"] == pytest.approx(1e6 - after, rel=1e-6)
+    assert info["signals"]["borrow_fee"] == pytest.approx(0.1 * after * 1e-3, rel=1e-6)
+    first, _ = env.reset(seed=0, options={"context": {"costs.buy": 0.02}})
+    assert first["conditions"][0] == pytest.approx(0.02)  # of an asset with relative 1
+    *_, info = env.step(env.action_of(np.array([0.3, 0.0, 0.0, 0.0, 0.0])))
+    assert info["signals"]["fee"] == pytest.approx(1e6 * (1.0 - 1.0 / (1.0 + 0.3 * 0.025 * 4.0)), rel=1e-6)
+
+
 def test_splits_and_episodes():
     train = PortfolioEnv()
     starts = {train.reset(seed=seed)[1]["signals"]["day"] for seed in range(50)}
@@ -537,7 +579,7 @@ def test_a_context_changes_costs_for_an_episode_and_not_the_luck():
     [
         ({"action": "weights"}, "Allowed: simplex"),
         ({"split": "tset"}, "no split 'tset'"),
-        ({"split": ("2030-01-01", "2031-01-01")}, "0 days"),
+        ({"split": ("2030-01-01", "2031-01-01")}, "fewer than two of the market's days"),
         ({"window": 0}, "at least 1"),
         ({"window": 3000}, "smaller window"),
         ({"days": 100_000}, "whole number from 1 to"),
@@ -545,6 +587,7 @@ def test_a_context_changes_costs_for_an_episode_and_not_the_luck():
         ({"fill": "next_open"}, "opening prices"),
         ({"leverage": 2.0}, "long_short"),
         ({"costs": 0.5}, "outside"),
+        ({"costs": {"relative": {"AAPLE": 2.0}}}, "Did you mean 'AAPL'"),
         ({"reward": "sharpe"}, "Allowed: log_growth"),
         ({"reward": {"tail": 0.1}}, "no term"),
         ({"constraints": {"weight": [0.1, 0.5]}}, "net"),
@@ -647,6 +690,89 @@ def test_who_knows_a_world_beats_one_over_n(world):
     assert gain.mean() > 2.0 * gain.std() / np.sqrt(len(gain))
 
 
+# Assets that are missing
+
+
+def missing(seed=0, assets=6, window=8, days=200, **fields):
+    """Return an environment whose assets may be missing, and its first observation."""
+    env = PortfolioEnv(world={"kind": "lognormal", **fields}, assets=assets, window=window, days=days,
+                       costs={"buy": 1e-3, "sell": 1e-3, "haircut": 0.25})  # fmt: skip
+    return env, env.reset(seed=seed)[0]
+
+
+def test_prices_are_the_same_whatever_is_missing():
+    plain, first = missing()
+    assert first["tradable"].all()
+    for fields in ({"absent": 0.5}, {"gaps": 0.5}, {"delist": 5.0}, {"absent": 0.3, "gaps": 0.3, "delist": 1.0}):
+        env, seen = missing(**fields)
+        expected, is_gone = plain.reset(seed=0)[0], np.zeros(6, bool)
+        for _ in range(100):
+            was_gone, is_gone = is_gone, env.state["tradable"][:6] < TRADABLE
+            assert (is_gone >= was_gone).all() and not seen["tradable"][is_gone].any()
+            day = np.where(is_gone, 0.0, expected["returns"][-1])
+            np.testing.assert_array_equal(seen["returns"][-1], day.astype(np.float32))
+            seen, expected = env.step(env.action_space.low)[0], plain.step(plain.action_space.low)[0]
+
+
+def test_absent_assets_are_not_there():
+    env, seen = missing(absent=0.5)
+    is_there = seen["tradable"] == 1.0
+    assert 0 < is_there.sum() < 6 and not seen["returns"][:, ~is_there].any() and seen["returns"][:, is_there].all()
+    level = 1.0
+    for _ in range(50):
+        seen, *_, info = env.step(env.action_of(np.full(6, 0.15)))
+        assert (seen["tradable"] == is_there).all() and (env.weights[:-1][~is_there] == 0.0).all()
+        assert info["compliance"]["untradable"] == pytest.approx(0.15 * (~is_there).sum(), rel=1e-2)
+        level *= 1.0 + np.expm1(seen["returns"][-1, is_there].astype(float)).mean()
+        assert info["signals"]["benchmark"] == pytest.approx(level, rel=1e-6)
+    assert env.reset(seed=0, options={"context": {"world.absent": 0.0}})[0]["tradable"].all()
+
+
+def test_on_some_days_there_is_no_trade():
+    env, seen = missing(gaps=0.3)
+    shares = []
+    for i in range(100):
+        is_traded, held, value = seen["tradable"] == 1.0, env.weights, env.state["value"]
+        shares.append(is_traded.mean())
+        seen, *_ = env.step(env.action_of(np.roll([0.3, 0.3, 0.1, 0.1, 0.1, 0.0], i)))
+        assert not env.state["trades"][:6][~is_traded].any()
+        grown = held[:-1] * value * np.exp(seen["returns"][-1].astype(float))
+        np.testing.assert_allclose(env.state["holdings"][:6][~is_traded], grown[~is_traded], rtol=1e-6)
+    assert np.mean(shares) == pytest.approx(0.7, abs=4 * (0.3 * 0.7 / 600) ** 0.5)
+
+
+def test_assets_end_as_cash():
+    """Bought on the first day and held: what ends pays the haircut, and all are gone in the end with this seed."""
+    env, _ = missing(delist=5.0)
+    env.step(env.action_of(np.full(6, 0.1)))
+    is_there = env.tradable
+    assert is_there.any()
+    for _ in range(199):
+        holdings, cash = env.state["holdings"][:6], env.state["cash"]
+        seen, *_, terminated, truncated, info = env.step(env.action_of(env.weights[:-1]))
+        has_ended, is_there = is_there & ~env.tradable, env.tradable
+        assert info["signals"]["fee"] == pytest.approx(0.25 * holdings[has_ended].sum(), rel=1e-12)
+        assert env.state["cash"] == pytest.approx(cash + 0.75 * holdings[has_ended].sum(), rel=1e-12)
+        assert not env.weights[:-1][~is_there].any() and not seen["returns"][-1, ~is_there].any()
+    assert not is_there.any() and truncated and not terminated and env.weights[-1] == 1.0
+
+
+def test_the_optimum_keeps_to_what_can_be_traded():
+    costs = {"world": {"kind": "lognormal", "mean": 0.05, "absent": 0.2, "gaps": 0.3}, "assets": 5, "costs": 0.0}
+    env = PortfolioEnv(**costs, days=60)
+    expert, untouched = Optimum(env), 0
+    for seed in range(3):
+        observation, info = env.reset(seed=seed)
+        for _ in range(60):
+            held, is_traded = env.weights[:-1], env.tradable
+            action = expert.act(observation, info)
+            np.testing.assert_allclose(action[:-1][~is_traded], held[~is_traded], atol=1e-7)
+            untouched += (held[~is_traded] > 0.0).sum()
+            observation, *_, info = env.step(action)
+            assert info["compliance"]["untradable"] < 1e-6
+    assert untouched > 50
+
+
 def test_the_optimum_of_recorded_prices_is_not_known():
     with pytest.raises(ValueError, match="not for recorded prices"):
         Optimum(PortfolioEnv())
@@ -680,6 +806,24 @@ def test_holding_costs_nothing(action):
     for _ in range(40):
         *_, info = env.step(env.action_of(env.weights[:-1]))
         assert info["signals"]["fee"] == info["signals"]["turnover"] == 0.0
+
+
+@pytest.mark.parametrize("action", ["simplex", "softmax", "long_short", "delta"])
+@pytest.mark.parametrize(("change", "tickets"), [([0.05], 1), ([0.05, -0.05], 2)], ids=["buy", "exchange"])
+def test_nobody_buys_tickets_for_dust(action, change, tickets):
+    """Of twenty assets one is bought, or one for another; the others are asked for as they are held."""
+    env = PortfolioEnv(action=action, costs={"buy": 1e-3, "sell": 1e-3, "fixed": 5.0}, days=50)
+    env.reset(seed=0)
+    env.step(env.action_of(np.full(20, 0.045 if tickets == 1 else 0.05)))
+    wanted = env.weights[:-1]
+    wanted[: len(change)] += change
+    value, held = env.state["value"], env.weights
+    *_, info = env.step(env.action_of(wanted))
+    assert np.flatnonzero(env.state["trades"][:20]).tolist() == list(range(tickets))
+    traded = np.abs(env.state["trades"][:20]).sum()
+    assert traded == pytest.approx(0.05 * tickets * value, rel=0.01)
+    assert info["signals"]["fee"] == pytest.approx(5.0 * tickets + 1e-3 * traded, rel=1e-9)
+    assert info["compliance"]["band"] == 0.0 and held[-1] >= 0.0
 
 
 def test_who_goes_on_after_the_data_stays_at_their_end():

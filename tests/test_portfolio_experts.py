@@ -264,7 +264,7 @@ def test_days_without_a_calendar(rebalance, days):
 
 
 def test_months_of_a_calendar(market):
-    _, is_due = plan(market, Strategy("equal_weight", 1), slice(5, 300))
+    *_, is_due = plan(market, Strategy("equal_weight", 1), slice(5, 300))
     traded = [str(day) for day in market.dates[5:300][is_due]]
     assert traded[:5] == ["2007-01-10", "2007-02-01", "2007-03-01", "2007-04-02", "2007-05-01"]
     assert len(traded) == 15
@@ -357,8 +357,8 @@ def test_nothing_is_known_of_tomorrow(market, name):
     other = np.array(market.close)
     other[330:] *= np.random.default_rng(0).uniform(0.5, 2.0, size=other[330:].shape)
     strategy = {"lookback": 60, "rebalance": 5, **STRATEGIES[name]}
-    held, _ = plan(market, Strategy(**strategy), days)
-    changed, _ = plan(dataclasses.replace(market, close=other), Strategy(**strategy), days)
+    _, held, _ = plan(market, Strategy(**strategy), days)
+    _, changed, _ = plan(dataclasses.replace(market, close=other), Strategy(**strategy), days)
     assert np.array_equal(held[:30], changed[:30])
     # Who spreads wealth evenly each day looks at nothing.
     assert np.array_equal(held[30:], changed[30:]) == (name == "equal_weight_daily")
@@ -369,7 +369,8 @@ def test_nothing_is_known_of_tomorrow(market, name):
 )
 def test_environment_and_walk_agree(market, name, action, tolerance):
     """The same strategy, played as an expert; actions are float32, but no change is no change."""
-    env = PortfolioEnv(split=("2010-01-04", "2010-07-01"), action=action)
+    costs = {"buy": 1e-3, "sell": 2e-3, "relative": {"RRC": 4.0, "WMT": 0.5}}
+    env = PortfolioEnv(split=("2010-01-04", "2010-07-01"), action=action, costs=costs)
     expert = getattr(experts, name)(env)
     for _ in range(2):
         observation, info = env.reset(seed=0)
@@ -379,7 +380,7 @@ def test_environment_and_walk_agree(market, name, action, tolerance):
             observation, _, is_terminated, is_truncated, info = env.step(expert.act(observation, info))
             value.append(info["signals"]["value"])
             is_over = is_terminated or is_truncated
-    expected = walk_forward(market, [name], first="2010-01-04", last="2010-07-01")[name].value
+    expected = walk_forward(market, [name], first="2010-01-04", last="2010-07-01", cost=costs)[name].value
     assert value == pytest.approx(expected, rel=tolerance)
     assert expert.failures == 0
 
@@ -409,7 +410,7 @@ def gappy(market):
 @pytest.mark.parametrize("name", ["equal_weight", pytest.param("risk_parity", marks=needs_skfolio)])
 def test_assets_come_and_go(gappy, name):
     strategy = Strategy(name, STRATEGIES[name].get("lookback", 42), "daily")
-    held, _ = plan(gappy, strategy, slice(0, len(gappy.dates)))
+    _, held, _ = plan(gappy, strategy, slice(0, len(gappy.dates)))
     assert held.sum(axis=1) == pytest.approx(1.0, abs=1e-12)
     listed = 10 + strategy.lookback  # with as many returns as are looked back on
     assert (held[:listed, 0] == 0.0).all()
@@ -435,16 +436,18 @@ def test_gaps_carry_the_price(gappy):
 def test_holdings_drift_with_prices_and_cash(market):
     strategy = Strategy("equal_weight", 1, "never")
     strategy.target = lambda returns, present, tradable: np.full(20, 0.025)
-    held, _ = plan(dataclasses.replace(market, cash_return=0.001), strategy, slice(0, 3))
-    growth = 0.025 * market.close[2] / market.close[0]
-    assert held[2] == pytest.approx(growth / (growth.sum() + 0.5 * 1.001**2), rel=1e-12)
+    before, held, is_due = plan(dataclasses.replace(market, cash_return=0.001), strategy, slice(0, 3))
+    growth = np.append(0.025 * market.close[2] / market.close[0], 0.5 * 1.001**2)
+    assert before[2] == pytest.approx(growth / growth.sum(), rel=1e-12)
+    assert np.array_equal(before[0], np.append(np.zeros(20), 1.0)) and np.array_equal(held[0], np.full(20, 0.025))
+    assert np.array_equal(held[1:], before[1:, :-1]) and is_due.tolist() == [True, False, False]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ((["hrp", "markowitz"],), "no strategy 'markowitz'. There are: equal_weight, equal_weight_daily"),
-        ((["equal_weight"], "2022-12-28"), "fewer than two of the days 2007-01-03 to 2022-12-28"),
+        ((["equal_weight"], "2022-12-28"), "fewer than two of the market's days"),
     ],
 )
 def test_walks_that_cannot_be(market, arguments, message):

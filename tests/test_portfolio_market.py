@@ -6,16 +6,21 @@ import pickle
 import sys
 import warnings
 
+import gymnasium
 import numpy as np
 import pandas as pd
 import pytest
 from gymnasium.error import DependencyNotInstalled
+from gymnasium.spaces import flatten
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlx.envs.portfolio import us20
+from rlx.envs.portfolio.env import PortfolioEnv
 from rlx.envs.portfolio.loading import load
 from rlx.envs.portfolio.market import Market, combinatorial_folds, rolling_folds
+from rlx.envs.portfolio.recorded import read_market
+from rlx.registry.checks import check
 
 DATES = pd.bdate_range("2020-01-01", periods=8)
 
@@ -44,6 +49,7 @@ def test_shipped_prices_are_those_of_skfolio():
     assert shipped.close.shape == (4026, 20) and len(shipped.groups) == 20
     assert (str(shipped.dates[0]), str(shipped.dates[-1])) == ("2007-01-03", "2022-12-28")
     assert " ".join(shipped.assets[:3]) == "AAPL AMD BAC"
+    assert shipped.digest == "0526dd3dda1d5bc7"  # results are told by it
     assert hashlib.sha256(shipped.close.tobytes()).hexdigest() == DIGEST
     for row, prices in ROWS.items():
         assert shipped.close[row].tolist() == prices
@@ -105,6 +111,12 @@ def test_missing_package_says_what_to_install(monkeypatch, call, package):
         ({"cash_return": [0.0, np.nan, 0.0]}, r"cash_return on 2020-01-02 \(row 1\) is nan"),
         ({"cash_return": [0.0, 0.0]}, r"cash_return has the shape \(2,\)"),
         ({"benchmark": [1.0, 1.0, 0.0]}, r"benchmark on 2020-01-03 \(row 2\) is 0"),
+        ({"features": {"x": 1.0}}, r"The feature 'x' has the shape \(\), but \(3, 2\) is needed"),
+        ({"features": {"x": [1.0, 2.0]}}, r"The feature 'x' has the shape \(2,\), but \(3,\) is needed"),
+        ({"features": {"x": [[1.0], [1.5], [1.2]]}}, r"'x' has the shape \(3, 1\), but \(3, 2\) is needed"),
+        ({"features": {"x": [1.0, np.nan, 1.0]}}, r"The feature 'x' on 2020-01-02 \(row 1\) is nan; .* a number"),
+        ({"features": {"x": [[1, 2], [1, np.nan], [1, 2]]}}, r"'x' of 'B' on 2020-01-02 \(row 1\) is nan"),
+        ({"features": {"x": [[1, 2], [1, 2], [-np.inf, 2]]}}, r"'x' of 'A' on 2020-01-03 \(row 2\) is -inf"),
         (
             {"splits": {"train": ("2020-01-03", "2020-01-09")}},
             "'train' from 2020-01-03 to 2020-01-09 have fewer than two",
@@ -133,8 +145,13 @@ def test_market_is_a_value():
         dataclasses.replace(made, open=made.close),
         dataclasses.replace(made, volume=made.close),
         dataclasses.replace(made, close=np.nextafter(made.close, 9.0)),
+        dataclasses.replace(made, features={"x": [1, 2, 3]}),
+        dataclasses.replace(made, features={"x": [1, 2, 4]}),
+        dataclasses.replace(made, features={"y": [1, 2, 3]}),
+        dataclasses.replace(made, features={"x": [1, 2, 3], "y": [1, 2, 3]}),
+        dataclasses.replace(made, features={"y": [1, 2, 3], "x": [1, 2, 3]}),
     ]
-    assert len({made.digest, *(other.digest for other in others)}) == 8
+    assert len({made.digest, *(other.digest for other in others)}) == len(others) + 1
 
 
 def test_between_keeps_days_and_what_lies_in_them():
@@ -147,6 +164,17 @@ def test_between_keeps_days_and_what_lies_in_them():
         part.part("test")
     with pytest.raises(ValueError, match="fewer than two of the market's days, which run from 2007-01-03"):
         shipped.between("2023-01-01", "2024-01-01")
+
+
+def test_days_between_two_dates():
+    made = market()  # a Wednesday, Thursday and Friday
+    assert made.days_between("2020-01-02", "2020-01-05") == slice(1, 3)
+    assert made.days_between(np.datetime64("2019-12-01"), "2020-01-02") == slice(0, 2)
+    for ends in (("2020-01-03", "2020-01-09"), ("2020-01-03", "2020-01-01"), ("2020-02-01", "2020-03-01")):
+        with pytest.raises(ValueError, match=f"The days from {ends[0]} to {ends[1]} have fewer than two"):
+            made.days_between(*ends)
+    with pytest.raises(ValueError, match="'soon' is not a day"):
+        made.days_between("soon", "2020-01-03")
 
 
 def test_unknown_split_says_how_to_name_some():
@@ -434,6 +462,177 @@ def test_order_of_rows_does_not_matter(order, left_out):
     rows = long().drop(index=list(left_out))
     shuffled = rows.loc[[i for i in order if i not in left_out]]
     assert load(shuffled).digest == load(rows).digest
+
+
+# --- What else is known of a day -------------------------------------------------------------------------------------
+
+
+def known() -> dict[str, pd.DataFrame | pd.Series]:
+    """A feature of each asset, and one that all share; with more days and assets than there are prices."""
+    days = pd.bdate_range("2019-12-30", periods=12)
+    rng = np.random.default_rng(4)
+    each = pd.DataFrame(rng.standard_normal((12, 4)), days, ["B", "D", "A", "C"])
+    return {"momentum": each, "vix": pd.Series(rng.random(12), days, name="A")}
+
+
+def recorded(days: int = 60, **fields) -> Market:
+    """A market of which one asset is listed late; its features are noise."""
+    rng = np.random.default_rng(7)
+    close = 100.0 * np.exp(0.02 * rng.standard_normal((days, 4)).cumsum(axis=0))
+    close[:25, 1] = np.nan
+    each = np.where(np.isnan(close), np.nan, rng.standard_normal((days, 4)))
+    dates = np.datetime64("2020-01-01") + np.arange(days)
+    return Market(tuple("ABCD"), dates, close, **{"features": {"each": each, "shared": rng.random(days)}} | fields)
+
+
+def test_features_come_with_prices(tmp_path):
+    """In tables of their own, or as further fields."""
+    tables = known()
+    made = load(wide(), features=tables)
+    rows = tables["momentum"].index.isin(DATES)
+    assert list(made.features) == ["momentum", "vix"]
+    np.testing.assert_array_equal(made.features["momentum"], tables["momentum"][["C", "A", "B"]][rows])
+    np.testing.assert_array_equal(made.features["vix"], tables["vix"][rows])
+    tables["momentum"].to_csv(tmp_path / "momentum.csv")
+    tables["vix"].to_frame("VIX").to_parquet(tmp_path / "vix.parquet")
+    files = {name: tmp_path / file for name, file in (("momentum", "momentum.csv"), ("vix", "vix.parquet"))}
+    shuffled = {name: table.sample(frac=1.0, random_state=1) for name, table in tables.items()}
+    assert load(wide(), features=files).digest == load(wide(), features=shuffled).digest == made.digest
+
+    rows = tables["momentum"].rename_axis("date").reset_index().melt("date", var_name="asset", value_name="Momentum")
+    bars = long().merge(rows, on=["date", "asset"]).assign(vix=lambda x: x["date"].map(tables["vix"]))
+    fields = bars.pivot(index="date", columns="asset", values=["close", "open", "volume", "Momentum", "vix"])
+    for source in (bars, fields):
+        source.to_csv(tmp_path / "bars.csv", index=source is fields)
+        for one in (source, tmp_path / "bars.csv"):
+            again = load(one, features=["momentum", "vix"])
+            np.testing.assert_array_equal(again.features["momentum"], made.features["momentum"][:, [1, 2, 0]])
+            np.testing.assert_array_equal(again.features["vix"], np.stack([made.features["vix"]] * 3, axis=1))
+
+
+def test_features_are_kept_with_days_and_assets():
+    made = recorded()
+    part = made.between("2020-01-11", "2020-01-20")
+    np.testing.assert_array_equal(part.features["each"], made.features["each"][10:20])
+    np.testing.assert_array_equal(part.features["shared"], made.features["shared"][10:20])
+    some = read_market(made, ["C", "A"])
+    np.testing.assert_array_equal(some.features["each"], made.features["each"][:, [2, 0]])
+    np.testing.assert_array_equal(some.features["shared"], made.features["shared"])
+    assert pickle.loads(pickle.dumps(made)).digest == made.digest
+    with pytest.raises(ValueError, match="read-only"):
+        made.features["shared"][0] = 1.0
+
+
+@pytest.mark.parametrize(
+    ("table", "features", "message"),
+    [
+        (wide(), ["rsi"], "no field 'rsi', only close. A feature in a table of its own is passed as features={'rsi'"),
+        (long(), ["volum"], "no field 'volum', only close, open"),
+        (long().assign(rsi=1.0), (), r"Unknown column 'rsi'.*features=\['rsi'\]"),
+        (wide(), "rsi", "features = 'rsi': a list is needed"),
+        (wide(), {"rsi": wide()[["A", "B"]]}, "The table 'rsi' has no column for C"),
+        (wide(), {"rsi": wide()[["A"]]}, "The table 'rsi' has no column for C, B"),
+        (wide(), {"rsi": cell("high")}, "rsi of 'A' on 2020-01-03 is 'high'"),
+        (wide(), {"rsi": wide().iloc[:5]}, r"'rsi' of 'C' on 2020-01-08 \(row 5\) is nan \(8 more .*ffill"),
+        (wide(), {"rsi": wide()["A"].iloc[1:]}, r"The feature 'rsi' on 2020-01-01 \(row 0\) is nan"),
+        (wide(), {"rsi": wide()["A"].reset_index(drop=True)}, "Row 0: 0 is no date"),
+        (wide(), {"rsi": wide().pct_change()}, r"'rsi' of 'C' on 2020-01-01 \(row 0\) is nan"),
+    ],
+)
+def test_features_that_do_not_fit(table, features, message):
+    with pytest.raises(ValueError, match=message):
+        load(table, features=features)
+
+
+def test_features_are_seen_up_to_today():
+    made = recorded()
+    env = PortfolioEnv(made, window=5, start="first")
+    assert env.observation_space["features"].shape == (5, 4, 2)
+    observation, _ = env.reset(seed=0)
+    for _ in range(30):
+        seen = slice(env.day - 4, env.day + 1)
+        expected = np.nan_to_num(made.features["each"][seen]).astype(np.float32)
+        np.testing.assert_array_equal(observation["features"][:, :, 0], expected)
+        shared = made.features["shared"][seen, None].astype(np.float32)
+        np.testing.assert_array_equal(observation["features"][:, :, 1], np.repeat(shared, 4, axis=1))
+        observation, *_ = env.step(env.action_space.sample())
+    vast = PortfolioEnv(dataclasses.replace(made, features={"vast": np.full(60, -1e300)}), window=5)
+    observation, _ = vast.reset(seed=0)
+    assert observation in vast.observation_space and (observation["features"] == -1e9).all()
+
+
+def test_features_of_tomorrow_are_not_seen():
+    made, cut = recorded(), 30
+    spoilt = {name: table.copy() for name, table in made.features.items()}
+    for table in spoilt.values():
+        table[cut + 1 :] = np.random.default_rng(1).standard_normal(table[cut + 1 :].shape)
+    envs = [PortfolioEnv(one, window=5, start="first") for one in (made, dataclasses.replace(made, features=spoilt))]
+    pairs = [[env.reset(seed=0)[0] for env in envs]]
+    envs[0].action_space.seed(0)
+    while envs[0].day <= cut:
+        action = envs[0].action_space.sample()
+        pairs.append([env.step(action)[0] for env in envs])
+    *before, (ours, theirs) = pairs
+    for first, second in before:
+        for name, values in first.items():
+            np.testing.assert_array_equal(values, second[name])
+    assert (ours["features"][-1] != theirs["features"][-1]).all()
+    np.testing.assert_array_equal(ours["features"][:-1], theirs["features"][:-1])
+
+
+def test_features_change_nothing_else():
+    """Not the other entries, nor money; and a flat observation is the same, end to end."""
+    made = recorded()
+    bare = dataclasses.replace(made, features={})
+    options = {"window": 5, "start": "first"}
+    with_features, without, flat = (
+        PortfolioEnv(made, **options), PortfolioEnv(bare, **options), PortfolioEnv(made, observation="flat", **options),
+    )  # fmt: skip
+    envs = (with_features, without, flat)
+    seen = [env.reset(seed=0)[0] for env in envs]
+    for action in [with_features.action_space.sample() for _ in range(20)]:
+        features = seen[0].pop("features")
+        assert seen[0].keys() == seen[1].keys()
+        for name, values in seen[1].items():
+            np.testing.assert_array_equal(seen[0][name], values)
+        whole = flatten(with_features.observation_space, seen[0] | {"features": features})
+        np.testing.assert_array_equal(seen[2], whole)
+        steps = [env.step(action) for env in envs]
+        assert steps[0][1] == steps[1][1] == steps[2][1]
+        seen = [step[0] for step in steps]
+
+
+def test_a_market_with_features_keeps_the_contract():
+    options = {"dataset": recorded(), "window": 5, "days": 20, "start": "anywhere"}
+    assert all(check("rlx/Portfolio-v0", **options))
+
+
+def test_other_libraries_accept_features():
+    checker = pytest.importorskip("stable_baselines3.common.env_checker")
+    env = PortfolioEnv(recorded(), window=5, observation="flat")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "We recommend you to use a symmetric")  # weights are not
+        checker.check_env(env, warn=True, skip_render_check=True)
+    checker.check_env(PortfolioEnv(recorded(), window=5), warn=False, skip_render_check=True)
+
+
+def test_made_up_days_have_no_features():
+    with pytest.raises(
+        ValueError, match=r"features \(each, shared\), which belong to recorded days, but world = 'pair'"
+    ):
+        PortfolioEnv(recorded(), world="pair")
+
+
+def test_a_dataset_may_be_told_in_json(tmp_path):
+    long().assign(rsi=range(24)).to_csv(tmp_path / "bars.csv", index=False)
+    dataset = {"x": str(tmp_path / "bars.csv"), "features": ["rsi"], "splits": {"test": ["2020-01-06", "2020-01-10"]}}
+    env = gymnasium.make("rlx/Portfolio-v0", dataset=dataset, window=2, split="test")
+    observation, _ = env.reset(seed=0)
+    assert env.unwrapped.day == 3 and observation["features"][-1, :, 0].tolist() == [8 + 3, 16 + 3, 3]  # of A, B, C
+    assert gymnasium.make(type(env.spec).from_json(env.spec.to_json())).observation_space == env.observation_space
+    with pytest.raises(ValueError, match="load = 'feature' is unknown. Did you mean 'features'"):
+        PortfolioEnv({"x": str(tmp_path / "bars.csv"), "feature": ["rsi"]})
 
 
 DIGEST = "25d0d14147933b37afb15b4f2d8cddbe28c9ee2ed6d618fdd15e7677a03409c7"

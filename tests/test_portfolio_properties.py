@@ -18,8 +18,8 @@ from scipy.optimize import linprog
 from rlx.envs.portfolio import Market, backtest
 from rlx.envs.portfolio.constraints import read_constraints
 from rlx.envs.portfolio.env import ACTIONS, FILLS, PortfolioEnv
+from rlx.envs.portfolio.generator import WORLDS
 from rlx.envs.portfolio.params import Costs
-from rlx.envs.portfolio.worlds import WORLDS
 
 # One size of record for recorded markets, and one for those that are made up: each other one compiles its own kernels.
 ASSETS, DAYS, WINDOW, STEPS = 5, 40, 6, 24
@@ -89,7 +89,8 @@ def accounts(draw) -> PortfolioEnv:
     options = {
         "action": action,
         "fill": draw(st.sampled_from([fill for fill in FILLS if fill != "next_open" or market.open is not None])),
-        "costs": draw(costs),
+        "costs": draw(costs)
+        | {"relative": draw(st.sampled_from(((), {"A": 8.0, "B": 0.0}, (0.5, 1.0, 4.0, 0.0, 1.0))))},
         "constraints": draw(st.fixed_dictionaries({}, optional=limits_of_weights | limits_of_trade)),
         "value": draw(st.sampled_from((1.0, 1e4, 1e6, 1e9))),
         "cash_rate": draw(st.sampled_from((0.0, 0.2))),
@@ -106,8 +107,10 @@ def accounts(draw) -> PortfolioEnv:
 @st.composite
 def made_up_accounts(draw) -> PortfolioEnv:
     """Return an environment of prices that are made up."""
+    missing = {"absent": 0.3, "gaps": 0.2, "delist": 20.0}
     return PortfolioEnv(
-        world=draw(st.sampled_from(sorted(WORLDS))), assets=draw(st.integers(2, 4).map(lambda n: 2 * n)), window=WINDOW,
+        world={"kind": draw(st.sampled_from(sorted(WORLDS))), **draw(st.sampled_from(({}, missing)))},
+        assets=draw(st.integers(2, 4).map(lambda n: 2 * n)), window=WINDOW,
         action=draw(st.sampled_from(ACTIONS)), costs=draw(costs), days=STEPS,
     )  # fmt: skip
 
@@ -131,6 +134,8 @@ class Books:
     def __init__(self, env: PortfolioEnv) -> None:
         self.market, self.costs, self.cash_rate = env.market, env.parameters.costs, env.parameters.cash_rate
         self.cash, self.holdings = env.parameters.value, np.zeros(ASSETS)
+        given = self.costs.relative
+        self.relative = [given.get(name, 1.0) for name in NAMES] if isinstance(given, dict) else given or [1.0] * ASSETS
         self.profit = self.paid = self.interest = self.fees = 0.0
         close = self.market.close.copy()
         for day in range(1, DAYS):  # the last price stands
@@ -158,7 +163,7 @@ class Books:
     def trade(self, trades: np.ndarray, volume: np.ndarray, deviation: np.ndarray) -> None:
         c = self.costs
         for j in np.flatnonzero(trades):
-            size, rate = abs(trades[j]), c.half_spread + (c.buy if trades[j] > 0 else c.sell)
+            size, rate = abs(trades[j]), self.relative[j] * (c.half_spread + (c.buy if trades[j] > 0 else c.sell))
             impact = c.impact * deviation[j] * size * np.sqrt(size / volume[j]) if c.impact else 0.0
             self.pay(size * rate + impact + c.fixed)
         self.cash -= trades.sum()
@@ -384,6 +389,7 @@ def test_who_owes_more_than_he_holds_is_closed_out():
         ({"v0": "1e6"}, ValueError, "v0 = '1e6': the account begins with a positive value"),
         ({"cash_return": -1.0}, ValueError, "cash_return is a number above -1"),
         ({"cost": "10 bp"}, TypeError, "Costs are a rate, such as 0.001 for 10 basis points, or a dict; '10 bp' is"),
+        ({"cost": None}, TypeError, "Costs are a rate, such as 0.001 for 10 basis points, or a dict; None is"),
         ({"cost": 0.21}, ValueError, r"0.21 is outside \[0, 0.2\]"),
     ],
 )

@@ -14,17 +14,20 @@ from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas
 import pytest
 from gymnasium.error import DependencyNotInstalled
+from rich.console import Console
 from typer.testing import CliRunner
 
 from rlx.envs import core
-from rlx.envs.portfolio import load, shipped
+from rlx.envs.portfolio import commands, load, shipped
 from rlx.envs.portfolio.accounting import Backtest
-from rlx.envs.portfolio.commands import app, play, trained_with
+from rlx.envs.portfolio.commands import app, play, runs_of, trained_with
 from rlx.envs.portfolio.experts import walk_forward
 from rlx.envs.portfolio.market import Market
-from rlx.envs.portfolio.report import Study, findings, metrics, rows, write_report
+from rlx.envs.portfolio.report import Study, findings, metrics, rows, run_metrics, side_by_side, write_report
+from rlx.envs.portfolio.statistics import measures, turnover
 
 DAYS = 600
 
@@ -224,6 +227,89 @@ def test_what_does_not_belong_together_is_refused(changes: dict, words: str):
         dataclasses.replace(study(), **changes)
 
 
+# Learners with several runs
+
+
+def study_of_runs(leads: tuple[float, ...] = (-0.001, 0.0, 0.004), **changes) -> Study:
+    """Return a study of a strategy and of a learner whose runs lead the benchmark by so much a day."""
+    done = study({"a": 0.0} | {str(place): lead for place, lead in enumerate(leads)})
+    weights = np.random.default_rng(2).dirichlet(np.ones(3), (DAYS, len(leads)))
+    found = [dataclasses.replace(done.backtests[str(place)], weights=weights[:, place]) for place in range(len(leads))]
+    backtests = {name: done.backtests[name] for name in ("equal_weight", "a")} | {"learner": side_by_side(found)}
+    names = {"learner": [f"seed {place}" for place in range(len(leads))]}
+    return Study(dates=done.dates, backtests=backtests, runs=names, assets=("A", "B"), **changes)
+
+
+def test_the_numbers_of_a_learner_are_means_over_its_runs():
+    done = study_of_runs()
+    comparison = done.compare(replicates=200)
+    runs, learner = run_metrics(done, comparison), done.backtests["learner"]
+    assert [(row["strategy"], row["run"]) for row in runs] == [("learner", f"seed {place}") for place in range(3)]
+    for place, row in enumerate(runs):
+        expected = measures(learner.value[:, place]) | {"turnover": turnover(learner.turnover[:, place])}
+        assert {name: row[name] for name in expected} == pytest.approx(expected, rel=1e-9)
+    (mean,) = (row for row in metrics(done, comparison) if row["strategy"] == "learner")
+    for name in ("sharpe", "cagr", "max_drawdown", "turnover", "cost_rate", "final_value"):
+        assert mean[name] == pytest.approx(np.mean([row[name] for row in runs]), rel=1e-12)
+    assert mean["sharpe"] == pytest.approx(comparison.sharpe["learner"].value, rel=1e-12)
+    (shown,) = (row for row in rows(done, comparison) if row["Strategy"] == "learner")
+    assert shown["Deflated"] == "–" and shown["Sharpe"].startswith(f"{mean['sharpe']:.2f} [")
+    np.testing.assert_allclose(done.held()["learner"], learner.weights.mean(axis=2))
+
+
+def test_a_learner_at_the_top_is_told_to_be_a_mean():
+    done = study_of_runs()
+    comparison = done.compare(replicates=200)
+    told = findings(done, comparison)
+    ratios = [row["sharpe"] for row in run_metrics(done, comparison)]
+    assert "of learner, " in told[-3] and told[-3].endswith("Of a mean over runs there is no deflated Sharpe ratio.")
+    assert told[-1] == (
+        f"The numbers of learner are means over 3 runs, whose Sharpe ratios go from {min(ratios):.2f} to "
+        f"{max(ratios):.2f}."
+    )
+
+
+def test_a_report_lists_every_run(tmp_path):
+    held_back = [
+        {"strategy": name, "run": run, "date": "2019-01-02", "rule": "turnover", "amount": amount}
+        for name, run, amount in [("a", "", 0.2), *[("learner", f"seed {place}", 0.1 * place) for place in (0, 2)]]
+    ]
+    done = study_of_runs(compliance=held_back)
+    comparison = done.compare(replicates=200)
+    text = write_report(done, comparison, tmp_path).read_text()
+    table = read(tmp_path / "runs.csv")
+    expected = run_metrics(done, comparison)
+    assert [float(row["sharpe"]) for row in table] == [row["sharpe"] for row in expected]
+    assert [row["run"] for row in table] == ["seed 0", "seed 1", "seed 2"]
+    words = Page(text).words
+    section = words[words.index("Runs") : words.index("Calendar years")]
+    assert {f"{row['sharpe']:.2f}" for row in expected} <= set(section) and "seed 2" in section
+    curves = read(tmp_path / "curves.csv")
+    for place in range(3):
+        found = [float(row[f"learner seed {place}"]) for row in curves]
+        assert found == done.backtests["learner"].value[:, place].tolist()
+    compliance = words[words.index("Compliance") : words.index("How this was measured")]
+    assert {"0.7", "0.1000", "0.2000"} <= set(compliance)  # 2 days of 3 runs
+    assert "mean over them" in text
+
+
+def test_a_single_run_has_no_runs(written):
+    assert "Runs" not in Page(written.text).words and "mean over them" not in written.text
+
+
+def test_runs_side_by_side():
+    one, other = (Backtest(*np.full((3, 4), x), weights=np.full((4, 2), x)) for x in (1.0, 2.0))
+    both = side_by_side([one, other])
+    assert both.value.shape == both.cost.shape == (4, 2) and both.weights.shape == (4, 2, 2)
+    np.testing.assert_array_equal(both.weights[..., 1], other.weights)
+    assert side_by_side([dataclasses.replace(each, weights=None) for each in (one, other)]).weights is None
+
+
+def test_runs_need_their_names():
+    with pytest.raises(ValueError, match=rf"learner's value has the shape \({DAYS}, 3\), but runs names 0 of its runs"):
+        dataclasses.replace(study_of_runs(), runs={})
+
+
 @pytest.mark.parametrize("module", ["matplotlib", "jinja2"])
 def test_without_a_module_it_says_what_to_type(monkeypatch, tmp_path, module: str):
     done = study({}, days=100)
@@ -292,6 +378,105 @@ def test_the_command_reports_on_own_prices(prices, half, tmp_path):
     )
     text = (out / "index.html").read_text()
     assert "four.csv, 4 assets, digest" in text and f"Policy half: {half}" in text
+
+
+def comparison(folder: Path, seeds: int = 3, learners: tuple[str, ...] = ("ddpg",)) -> Path:
+    """Write a finished comparison of learners and an expert on portfolios that see five days."""
+    told = {"env_id": "rlx/Portfolio-v0", "env_kwargs": {"window": 5}}
+    jobs = {f"{algo}-seed{seed}-0123abcd": "0123abcdef" for algo in (*learners, "hrp") for seed in range(seeds)}
+    for job in jobs:
+        (folder / "jobs" / job).mkdir(parents=True)
+        (folder / "jobs" / job / "job.json").write_text(json.dumps(told))
+        for name in ("done.json", "policy.npz") if not job.startswith("hrp") else ("done.json",):
+            (folder / "jobs" / job / name).touch()
+    algos = {learner: {"steps": 1} for learner in learners} | {"hrp": {}}
+    (folder / "manifest.json").write_text(json.dumps({"settings": told | {"algos": algos}, "jobs": jobs}))
+    return folder
+
+
+@pytest.fixture
+def policy_of_seed(monkeypatch) -> None:
+    """Let the policy of each seed hold one of four assets, the first that of seed 0."""
+
+    def read(folder: Path) -> SimpleNamespace:
+        seed = int(re.search(r"-seed(\d+)-", str(folder))[1])
+        return SimpleNamespace(reset=lambda: None, act=lambda observation, info: np.eye(5, dtype=np.float32)[seed])
+
+    monkeypatch.setattr(core, "read_policy", read)
+
+
+def test_the_runs_of_a_comparison_are_one_strategy(prices, policy_of_seed, tmp_path):
+    folder, out = comparison(tmp_path / "compared"), tmp_path / "out"
+    shown = run("--strategies", "equal_weight", "--prices", prices, "--lookback", 100, "--policy", f"mine={folder}",
+                "--replicates", 100, "--out", out)  # fmt: skip
+    table = {row["strategy"]: row for row in read(out / "metrics.csv")}
+    assert set(table) == {"equal_weight", "mine"}
+    runs = read(out / "runs.csv")
+    assert [row["run"] for row in runs] == ["seed 0", "seed 1", "seed 2"]
+    market = load(prices)
+    for row, path in zip(runs, runs_of("mine", folder).values(), strict=True):
+        played, _ = play(path, market, 0.001, {"window": 5}, *dates_of(400)[[100, -1]])
+        assert float(row["final_value"]) == played.value[-1]
+    assert float(table["mine"]["sharpe"]) == pytest.approx(np.mean([float(row["sharpe"]) for row in runs]))
+    assert "The numbers of mine are means over 3 runs, whose Sharpe ratios go from" in shown
+    assert f'Policy mine: {folder}, 3 runs. In the environment: {{"window": 5}}' in " ".join(
+        Page((out / "index.html").read_text()).words
+    )
+
+
+def test_runs_are_found(tmp_path):
+    jobs = {f"seed {seed}": tmp_path / "two" / "jobs" / f"ppo-seed{seed}-0123abcd" for seed in range(3)}
+    assert runs_of("ppo", comparison(tmp_path / "two", learners=("ddpg", "ppo"))) == jobs
+    one = comparison(tmp_path / "one", seeds=1) / "jobs" / "ddpg-seed0-0123abcd"
+    assert runs_of("any", tmp_path / "one") == {"seed 0": one}
+    assert runs_of("any", one) == {"": one} and runs_of("any", one / "policy.npz") == {"": one / "policy.npz"}
+    assert trained_with(tmp_path / "one") == trained_with(one) == trained_with(one / "policy.npz") == {"window": 5}
+
+
+@pytest.mark.parametrize("missing", ["done.json", "policy.npz"])
+def test_runs_that_are_not_finished_are_told(missing: str, tmp_path):
+    comparison(tmp_path)
+    (tmp_path / "jobs" / "ddpg-seed1-0123abcd" / missing).unlink()
+    with pytest.raises(ValueError, match="1 of 3 runs are not finished: ddpg-seed1-0123abcd. The command"):
+        runs_of("ddpg", tmp_path)
+
+
+def test_one_of_several_learners_must_be_chosen(tmp_path):
+    comparison(tmp_path / "two", learners=("ddpg", "ppo"))
+    with pytest.raises(ValueError, match=r"several learners .*, ddpg, ppo. Choose .* --policy ddpg=.*/two\."):
+        runs_of("two", tmp_path / "two")
+    with pytest.raises(ValueError, match="no learner was trained there"):
+        runs_of("none", comparison(tmp_path / "none", learners=()))
+
+
+@pytest.mark.parametrize(
+    ("width", "headings"),
+    [
+        (40, "Strategy Sharpe"),
+        (60, "Strategy Sharpe p CAGR"),
+        (65, "Strategy Sharpe p CAGR Drawdown"),
+        (80, "Strategy Sharpe p CAGR Drawdown Cost Volatility"),
+    ],
+)
+def test_a_narrow_terminal_shows_fewer_columns(width: int, headings: str, prices, tmp_path, monkeypatch):
+    monkeypatch.setattr(commands, "console", Console(width=width))
+    arguments = ["--strategies", "equal_weight,exponentiated_gradient", "--prices", prices, "--replicates", 100]
+    lines = CliRunner().invoke(app, ["report", *map(str, arguments), "--out", str(tmp_path)]).stdout.splitlines()
+    table = lines[: lines.index("")]
+    words = " ".join(table).split()
+    assert set(headings.split()) == {word for word in words if word.isalpha()} - {"bp"}
+    assert {"equal_weight", "exponentiated_gradient"} < set(words) and max(map(len, table)) <= width
+
+
+def test_policies_see_further_columns(prices, half, tmp_path, monkeypatch):
+    table = pandas.read_csv(prices).melt("date", var_name="asset", value_name="close")
+    table["rsi"] = np.arange(len(table), dtype=float)
+    table.to_csv(tmp_path / "long.csv", index=False)
+    seen = []
+    monkeypatch.setattr(Half, "act", lambda self, observation, info: seen.append(observation) or self._weights)
+    run("--strategies", "equal_weight", "--prices", tmp_path / "long.csv", "--feature", "rsi", "--lookback", 100,
+        "--policy", half, "--out", tmp_path / "out")  # fmt: skip
+    assert {observation["features"].shape for observation in seen} == {(50, 4, 1)}
 
 
 def test_days_can_be_chosen(prices, tmp_path):
@@ -386,6 +571,8 @@ def test_after_ruin_the_value_stays(monkeypatch):
         (["--benchmark", "mine"], "--benchmark mine is none of these: equal_weight."),
         (["--trials", "0"], "--trials 0: 1 are shown, and each of them was tried"),
         (["--first", "2022-12-01"], "there are 19 days: at least 64 are needed"),
+        (["--feature", "rsi"], "--feature names a column of --prices, which is not given"),
+        (["--prices", "PRICES.csv", "--feature", "rsi"], "rsi"),
         (["--prices", "PRICES.csv", "--split", "train"], "--split train: a file of prices has no splits"),
     ],
 )

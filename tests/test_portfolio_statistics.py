@@ -25,6 +25,7 @@ from rlx.envs.portfolio.statistics import (
     kurtosis,
     max_drawdown,
     measures,
+    over_runs,
     overfitting_probability,
     probabilistic_sharpe_ratio,
     rolling_sharpe,
@@ -273,6 +274,113 @@ def test_what_cannot_be_compared_is_left_out():
     assert alone.difference == alone.p_value == {} and math.isnan(alone.spa) and math.isnan(alone.overfitting)
     with pytest.raises(ValueError, match="benchmark = 'cash' risks nothing"):
         compare(excess, "cash")
+
+
+# Learners with several runs
+
+
+def runs(days: int, count: int, seed: int = 1, spread: float = 0.0) -> np.ndarray:
+    """Return runs (days, count) that differ in their mean returns alone, up to the spread."""
+    return student(days, "r", seed)["r"][:, None] + np.linspace(-spread, spread, count)
+
+
+def test_the_ratio_of_runs_is_the_mean_of_theirs():
+    excess = student(400, "ab") | {"r": runs(400, 5, spread=0.001)}
+    found = compare(excess, "a", replicates=200)
+    mean = np.mean([sharpe(run) for run in excess["r"].T])
+    assert found.sharpe["r"].value == pytest.approx(mean, rel=1e-12)
+    assert found.difference["r"].value == pytest.approx(mean - sharpe(excess["a"]), rel=1e-9)
+    assert math.isnan(found.deflated["r"]) and math.isnan(found.probabilistic["r"])
+    assert found.trials == 3
+    ratios = [found.sharpe[name].value for name in "abr"]
+    assert found.deflated["a"] == deflated_sharpe_ratio(excess["a"], ratios)
+
+
+def test_identical_runs_are_one_run():
+    excess = student(400, "abc")
+    once = compare(excess, "a", replicates=200)
+    thrice = compare(excess | {"b": np.tile(excess["b"][:, None], 3)}, "a", replicates=200)
+    assert thrice.block == pytest.approx(once.block, rel=1e-9)
+    for name in "abc":
+        assert thrice.sharpe[name] == pytest.approx(once.sharpe[name], rel=1e-9)
+    for name in "bc":
+        assert thrice.difference[name] == pytest.approx(once.difference[name], rel=1e-9)
+    assert thrice.p_value == once.p_value
+    assert (thrice.spa, thrice.overfitting) == (once.spa, once.overfitting)
+
+
+def test_luck_of_training_widens_the_interval_by_its_variance():
+    """The draws' variance is that of the days and, of R runs, the variance of their ratios over R."""
+    excess = {"one": runs(1500, 1)[:, 0], "ten": runs(1500, 10, spread=0.0012)}
+    excess["one"] += np.random.default_rng(6).normal(0.0, 1e-5, 1500)
+    found = compare(excess, "one", block=1.0, replicates=4000)
+    width = {name: (each.high - each.low) / (2.0 * 1.96) for name, each in found.sharpe.items()}
+    luck = np.var(sharpe(excess["ten"])) / 10
+    assert luck > 0.2 * width["one"] ** 2
+    assert width["ten"] ** 2 == pytest.approx(width["one"] ** 2 + luck, rel=0.1)
+    low, high = found.difference["ten"][1:]
+    assert (high - low) / (2.0 * 1.96) == pytest.approx(math.sqrt(luck), rel=0.06)
+
+
+def test_a_learner_can_be_the_benchmark():
+    excess = student(400, "ab") | {"r": runs(400, 4, spread=0.001), "s": runs(400, 3, seed=9)}
+    forth, back = compare(excess, "a", replicates=200), compare(excess, "r", replicates=200)
+    assert set(back.difference) == {"a", "b", "s"}
+    value, low, high = forth.difference["r"]
+    assert back.difference["a"] == pytest.approx((-value, -high, -low), rel=1e-9)
+
+
+def test_superior_predictive_ability_has_the_runs_mean_returns():
+    excess = student(400, "a") | {"r": runs(400, 5, seed=3, spread=0.001)}
+    found = compare(excess, "a", replicates=200, block=3.0)
+    mean = excess["r"].mean(axis=1)
+    assert found.spa == superior_predictive_ability(mean[:, None], excess["a"], 3.0, 200)
+    np.testing.assert_array_equal(over_runs(excess["r"]), mean)
+    assert over_runs(excess["a"]) is excess["a"]
+
+
+def test_overfitting_of_runs_is_what_brute_force_counts():
+    excess = student(200, "abc", seed=3) | {"r": runs(200, 3, seed=4, spread=0.002)}
+    together = np.column_stack(list(excess.values()))
+    blocks = np.split(together, 4)
+
+    def ratios(parts) -> np.ndarray:
+        each = sharpe(np.concatenate([blocks[i] for i in parts]))
+        return np.append(each[:3], each[3:].mean())
+
+    failures = []
+    for half in itertools.combinations(range(4), 2):
+        outside = ratios([i for i in range(4) if i not in half])
+        failures.append((1 + sorted(outside).index(outside[np.argmax(ratios(half))])) / 5 <= 0.5)
+    assert overfitting_probability(together, parts=4, runs=[1, 1, 1, 3]) == np.mean(failures) > 0.0
+
+
+def test_a_run_that_risks_nothing_leaves_no_mean():
+    excess = student(200, "ab") | {"r": runs(200, 3)}
+    excess["r"][:, 1] = 0.0
+    found = compare(excess, "a", replicates=200)
+    assert all(map(math.isnan, found.sharpe["r"])) and "r" not in found.difference
+
+
+def test_measures_of_runs_are_those_of_each():
+    value = np.cumprod(1.0 + runs(300, 3, spread=0.001), axis=0)
+    found = measures(value, np.full(300, 0.0001))
+    for place, curve in enumerate(value.T):
+        each = measures(curve, np.full(300, 0.0001))
+        assert {name: x[place] for name, x in found.items()} == pytest.approx(each, rel=1e-9)
+
+
+def test_half_a_history_in_cash_is_not_the_best_half():
+    excess = np.column_stack(list(student(320, "abc", drift=0.002).values()))
+    excess[:160, 2] = 0.0
+    inside = np.nan_to_num(sharpe(excess[:160]))
+    assert inside.argmax() != 2
+    expected = [np.nan_to_num(sharpe(half)) for half in (excess[:160], excess[160:])]
+    failures = [
+        (1 + sorted(judged).index(judged[chosen.argmax()])) / 4 <= 0.5
+        for chosen, judged in (expected, expected[::-1])
+    ]  # fmt: skip
+    assert overfitting_probability(excess, parts=2) == np.mean(failures)
 
 
 def test_a_strategy_that_hardly_ever_invests_has_an_interval():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import kernels as k
 from .constraints import NO_LIMIT
+from .generator import TRADABLE
 from .params import Costs, read_costs
 
 Floats = NDArray[np.float64]
@@ -23,7 +24,10 @@ Floats = NDArray[np.float64]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Backtest:
-    """What became of a strategy; arrays of shape (T,), one entry per day."""
+    """What became of a strategy; arrays of shape (T,), one entry per day.
+
+    The runs of a learner, side by side, have a last axis besides, see `report.side_by_side`.
+    """
 
     value: Floats
     """Before trade on that day."""
@@ -46,10 +50,12 @@ def _at_least(needed: int, room: int) -> int:
     return room
 
 
-def pack_costs(task: NDArray[np.void], costs: Costs) -> None:
-    """Write ``costs`` into the record of a task, shape ()."""
+def pack_costs(task: NDArray[np.void], costs: Costs, assets: Sequence[Any]) -> None:
+    """Write ``costs`` into the record of a task, shape (); ``assets`` are the names."""
     for field in dataclasses.fields(costs):
-        task[field.name] = getattr(costs, field.name)
+        if field.name != "relative":
+            task[field.name] = getattr(costs, field.name)
+    task["relative"][: len(assets)] = costs.relative_of(assets)
 
 
 def backtest(
@@ -74,7 +80,8 @@ def backtest(
         target_weights: (N,), or (T, N), a row for each day; only rows of days with trade are read. They may be
             negative; cash is 1 minus their sum, and is borrowed if that is negative.
         rebalance: (T,) bool, the days with trade. On the last day there is none: nothing would come of it.
-        cost: per value of purchases and sales alike; or `Costs`, or a dict of its fields.
+        cost: per value of purchases and sales alike; or `Costs`, or a dict of its fields. Its ``relative`` names assets
+            as a pandas table of prices does, or by position: 0, 1, ...
         cash_return: simple return of cash from one day to the next, of all days or (T,), where entry t is from day
             t - 1 to day t. A negative amount of cash pays it.
         v0: value at the start.
@@ -117,10 +124,10 @@ def backtest(
     task_dtype, account_dtype = k.layout(*size_class(assets, 0))
     tasks, accounts = np.zeros(1, task_dtype), np.zeros(1, account_dtype)
     task, account = tasks[0], accounts[0]
-    pack_costs(task, costs)
+    pack_costs(task, costs, getattr(prices, "columns", range(assets)))
     task["assets"], task["net_upper"] = assets, NO_LIMIT
     account["value"] = account["cash"] = v0
-    account["tradable"] = k.TRADABLE
+    account["tradable"] = TRADABLE
     value, paid, turnover = np.zeros(days), np.zeros(days), np.zeros(days)
     k.run(
         tasks,

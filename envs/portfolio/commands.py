@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 _SET_ELSEWHERE = ("dataset", "world", "split", "days", "start", "costs")
 #: Weights that do not count as missed: actions are of single precision, and the environment trades no dust.
 _DUST = 1e-5
-#: What fits into 80 columns.
-_COLUMNS = ("Strategy", "CAGR, %", "Volatility, %", "Sharpe", "p", "Drawdown, %", "Cost, bp")
+#: What is shown in a terminal: as many of these, from the first on, as fit.
+_COLUMNS = ("Strategy", "Sharpe", "p", "CAGR, %", "Drawdown, %", "Cost, bp", "Volatility, %")
+#: Files in the folders of runs and comparisons.
+_MANIFEST, _JOB, _POLICY = "manifest.json", "job.json", "policy.npz"
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 # In a pipe lines stay whole.
@@ -50,6 +52,10 @@ def report(
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="A CSV or Parquet file of prices. Default: 20 US stocks."),
     ] = None,
+    feature: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="A further column of --prices, which policies see; repeatable."),
+    ] = None,
     split: Annotated[
         str | None, typer.Option(help="Of the market: train, validation, test, or all. Default: test if there is one.")
     ] = None,
@@ -65,7 +71,11 @@ def report(
     ] = 10.0,
     policy: Annotated[
         list[str] | None,
-        typer.Option(metavar="[NAME=]PATH", help="A trained policy, or the folder of its run; repeatable."),
+        typer.Option(
+            metavar="[NAME=]PATH",
+            help="A trained policy, the folder of its run, or that of a comparison, whose runs of one learner count "
+            "together; repeatable.",
+        ),
     ] = None,
     env_kwargs: Annotated[
         str,
@@ -90,7 +100,7 @@ def report(
     """
     from .experts import STRATEGIES, walk_forward
     from .loading import load
-    from .report import Study, findings, rows, write_report
+    from .report import Study, findings, rows, side_by_side, write_report
     from .statistics import MIN_DAYS
     from .us20 import shipped
 
@@ -108,7 +118,10 @@ def report(
         raise ValueError(f"--trials {trials}: {len(names) + len(policies)} are shown, and each of them was tried.")
     given = _arguments(env_kwargs)
     arguments = {name: trained_with(path) | given for name, path in policies.items()}
-    market = shipped() if prices is None else load(prices)
+    runs = {name: runs_of(name, path) for name, path in policies.items()}
+    if feature and prices is None:
+        raise ValueError("--feature names a column of --prices, which is not given.")
+    market = shipped() if prices is None else load(prices, features=feature or ())
     days = _days(market, split, first, last, lookback)
     chosen = market.dates[days]
     if len(chosen) <= MIN_DAYS:
@@ -121,12 +134,16 @@ def report(
     backtests: dict[str, Backtest] = {}
     compliance: list[dict[str, Any]] = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=len(names) + len(policies))
-        for name, path in policies.items():
-            progress.update(task, description=name)
-            backtests[name], held_back = play(path, market, cost_bp / 1e4, arguments[name], **ends)
-            compliance += [{"strategy": name} | row for row in held_back]
-            progress.advance(task)
+        task = progress.add_task("", total=len(names) + sum(map(len, runs.values())))
+        for name, paths in runs.items():
+            played = []
+            for run, path in paths.items():
+                progress.update(task, description=f"{name} {run}")
+                backtest, held_back = play(path, market, cost_bp / 1e4, arguments[name], **ends)
+                played.append(backtest)
+                compliance += [{"strategy": name, "run": run} | row for row in held_back]
+                progress.advance(task)
+            backtests[name] = side_by_side(played) if len(played) > 1 else played[0]
         for name in names:
             progress.update(task, description=name)
             backtests |= walk_forward(
@@ -142,6 +159,7 @@ def report(
             cash_return=market.cash_return[days],
             index=None if market.benchmark is None else ("index", market.benchmark[days]),
             assets=market.groups or market.assets,
+            runs={name: list(paths) for name, paths in runs.items() if len(paths) > 1},
             compliance=compliance,
             settings={
                 "Data": f"{prices.name if prices else 'us20'}, {len(market.assets)} assets, digest {market.digest}",
@@ -149,8 +167,9 @@ def report(
                 "Cost": f"{cost_bp:g} bp of what is traded",
             }
             | {
-                f"Policy {name}": f"{path}, one run; intervals are over days. In the environment: "
-                f"{json.dumps(arguments[name]) if arguments[name] else 'its defaults'}"
+                f"Policy {name}": f"{path}, "
+                + ("one run; intervals are over days. " if len(runs[name]) == 1 else f"{len(runs[name])} runs. ")
+                + f"In the environment: {json.dumps(arguments[name]) if arguments[name] else 'its defaults'}"
                 for name, path in policies.items()
             },
             warnings=list(_warnings(market, chosen[0], bool(policies))),
@@ -162,18 +181,51 @@ def report(
 
 
 def trained_with(path: Path) -> dict[str, Any]:
-    """Return the arguments of the environment in which a policy was trained, if the folder of its run tells.
+    """Return the arguments of the environment in which a policy was trained, if its folder tells.
 
     Raises:
         ValueError: it was trained in an environment of another family.
     """
-    manifest = (path if path.is_dir() else path.parent) / "manifest.json"
-    if not manifest.exists():
+    folder = path if path.is_dir() else path.parent
+    told = [_read(folder / name) for name in (_MANIFEST, _JOB) if (folder / name).exists()]
+    if not told:
         return {}
-    settings = json.loads(manifest.read_text())["settings"]
+    settings = told[0].get("settings", told[0])
     if not settings["env_id"].startswith("rlx/Portfolio"):
         raise ValueError(f"--policy {path}: it was trained in {settings['env_id']}, and knows no portfolios.")
     return {name: value for name, value in settings["env_kwargs"].items() if name not in _SET_ELSEWHERE}
+
+
+def runs_of(name: str, path: Path) -> dict[str, Path]:
+    """Return the policies that were trained alike, but for the seed: where they are, by the run's name.
+
+    Args:
+        name: of the learner, where a comparison has several.
+        path: a policy's file, the folder of its run, or that of a comparison.
+
+    Raises:
+        ValueError: no run or not all runs of the learner are finished, or there are several learners.
+    """
+    if (path / _POLICY).exists() or not path.is_dir():
+        return {"": path}
+    manifest = _read(path / _MANIFEST)
+    learners = [learner for learner, arguments in manifest["settings"].get("algos", {}).items() if arguments]
+    if not learners:
+        raise ValueError(f"--policy {path}: no learner was trained there.")
+    if len(learners) > 1 and name not in learners:
+        raise ValueError(
+            f"--policy {path}: several learners were trained there, {', '.join(learners)}. Choose one by its name: "
+            f"--policy {learners[0]}={path}."
+        )
+    prefix = f"{name if name in learners else learners[0]}-seed"
+    folders = [path / "jobs" / job for job in manifest["jobs"] if job.startswith(prefix)]
+    unfinished = [one.name for one in folders if not all((one / file).exists() for file in (_POLICY, "done.json"))]
+    if unfinished:
+        raise ValueError(
+            f"--policy {path}: {len(unfinished)} of {len(folders)} runs are not finished: {', '.join(unfinished)}. The "
+            "command that began them goes on with them."
+        )
+    return {f"seed {one.name.removeprefix(prefix).partition('-')[0]}": one for one in folders}
 
 
 def play(
@@ -206,7 +258,7 @@ def play(
     policy.reset()
     if market.dates[env.day] != first:
         raise ValueError(f"Policies see days before the first, {first}: it can be {market.dates[env.day]} or later.")
-    dates = market.dates[(market.dates >= first) & (market.dates <= last)]
+    dates = market.dates[market.days_between(first, last)]
     value = np.full(len(dates), info["signals"]["value"], np.float64)
     paid, turnover = np.zeros(len(dates)), np.zeros(len(dates))
     places = [*map(market.assets.index, env.assets), len(market.assets)]
@@ -216,10 +268,10 @@ def play(
     for day in range(len(dates) - 1):
         try:
             action = policy.act(observation, info)
-        except (TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{path} cannot read what the environment shows ({error}). Pass what it was trained with, "
-                """as in --env-kwargs '{"observation": "flat", "window": 20}'."""
+                """as in --env-kwargs '{"observation": "flat", "window": 20}', or --feature."""
             ) from error
         observation, _, terminated, _, info = env.step(action)
         signals = info["signals"]
@@ -243,8 +295,7 @@ def _days(market: Market, split: str | None, first: str | None, last: str | None
         raise ValueError(f"--split {split}: a file of prices has no splits. Choose its days by --first and --last.")
     part = slice(min(lookback, len(market.dates) - 2), len(market.dates)) if split == "all" else market.part(split)
     start, stop = market.dates[part][[0, -1]]
-    within = market.between(first or start, last or stop).dates
-    return slice(*np.searchsorted(market.dates, [within[0], within[-1] + 1]).tolist())
+    return market.days_between(first or start, last or stop)
 
 
 def _policies(given: list[str]) -> dict[str, Path]:
@@ -253,13 +304,17 @@ def _policies(given: list[str]) -> dict[str, Path]:
     for text in given:
         name, is_named, rest = text.partition("=")
         path = Path(rest if is_named else text)
-        if not (path / "policy.npz" if path.is_dir() else path).exists():
+        if not path.is_file() and not any((path / name).exists() for name in (_POLICY, _MANIFEST)):
             raise ValueError(f"--policy {text}: there is no policy. `rlx train` writes a folder with a policy.npz.")
         name = name if is_named else (path if path.is_dir() else path.parent).resolve().name
         if name in found:
             raise ValueError(f"--policy {text}: another policy is called {name}. Name them: --policy NAME=PATH.")
         found[name] = path
     return found
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _arguments(text: str) -> dict[str, Any]:
@@ -287,12 +342,26 @@ def _warnings(market: Market, first: np.datetime64, has_policies: bool) -> Itera
 
 
 def _show(study: Study, table: list[dict[str, str]], sentences: list[str]) -> None:
-    headings = (name.replace(", ", "\n") for name in _COLUMNS)
-    shown = Table(*headings, box=box.SIMPLE_HEAD, show_edge=False, padding=0)
-    for column in shown.columns[1:]:
-        column.justify = "right"
-    for row in table:
-        shown.add_row(*(escape(row[name]) for name in _COLUMNS))
-    console.print(shown, "")
+    console.print(_fitted(table), "")
     for sentence in (*study.warnings, *sentences):
         console.print(sentence, markup=False, highlight=False)
+
+
+def _fitted(table: list[dict[str, str]]) -> Table:
+    """Return as many columns of the table of results as the terminal has room for, but at least two."""
+    unbounded = console.options.update(max_width=1000)
+    for count in range(len(_COLUMNS), 1, -1):
+        shown = _of_columns(table, _COLUMNS[:count])
+        if console.measure(shown, options=unbounded).maximum <= console.width:
+            break
+    return shown
+
+
+def _of_columns(table: list[dict[str, str]], names: Sequence[str]) -> Table:
+    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
+    shown.add_column(names[0], no_wrap=True)
+    for name in names[1:]:
+        shown.add_column(name.replace(", ", "\n"), justify="right")
+    for row in table:
+        shown.add_row(*(escape(row[name]) for name in names))
+    return shown

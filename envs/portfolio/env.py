@@ -16,16 +16,14 @@ from ..core.reading import number, one_of
 from . import kernels as k
 from .accounting import pack_costs, size_class
 from .constraints import Constraints, read_constraints
+from .generator import TRADABLE, World, pack_world
 from .market import Market
 from .params import Costs, Setting, read_costs, read_world
-from .recorded import Episodes, history, read_episodes, read_market, tables
+from .recorded import BOUND, Episodes, history, read_episodes, read_market, tables
 from .render import Dashboard
 from .rewards import Reward, read_reward
-from .worlds import World, pack_world
 
 ACTIONS = ("simplex", "softmax", "long_short", "delta")
-#: What nothing that is observed exceeds.
-BOUND = 1e9
 FILLS = ("close", "next_open", "next_close")
 
 
@@ -51,9 +49,11 @@ class PortfolioEnv(KernelEnv):
     ## Observation space
     A `Dict` of float32: ``returns`` (window, N), log returns, the latest day last, 0 where there is no price;
     ``weights`` (N + 1,), drifted, cash last; ``tradable`` (N,); ``conditions`` (9,): rates for buying and selling, half
-    spread, impact, borrow fee, financing, cash rate per year, drawdown, and the regime where it is observable. With
-    ``observation="flat"`` a `Box`: conditions, returns, tradable and weights end to end. Nothing tells how much time is
-    left.
+    spread, impact, borrow fee, financing, cash rate per year, drawdown, and the regime where it is observable. Where
+    the market has features there is also ``features`` (window, N, F), the latest day last and features in the market's
+    order: as they were given, clipped to 1e9, and 0 where there is none; to scale them is up to who gives them. With
+    ``observation="flat"`` a `Box`: conditions, features, returns, tradable and weights end to end. Nothing tells how
+    much time is left.
 
     ## Rewards
     By default the log growth of wealth; others, and sums of them, see `rewards`.
@@ -65,11 +65,12 @@ class PortfolioEnv(KernelEnv):
     Truncated after ``days``, or on the last day of the split. Terminated when wealth is 1 % of what it was at first.
 
     ## Arguments
-    - ``dataset``: ``"us20"``, the path of a CSV or Parquet file, a pandas frame, or a `Market` (see `load`); or
-      ``"synthetic"``, which is ``"us20"`` with ``world="mixed"``.
+    - ``dataset``: ``"us20"``, the path of a CSV or Parquet file, a pandas frame, a `Market` (see `load`), or a dict
+      of the arguments of `load`, ``{"x": "prices.csv", "features": ["rsi"]}``; or ``"synthetic"``, which is ``"us20"``
+      with ``world="mixed"``.
     - ``world``: None, or a synthetic market: ``"bootstrap"`` (days of the split, in blocks), ``"garch"``, ``"bates"``,
       ``"pair"``, ``"regimes"``, ``"lognormal"``, ``"mixed"``, or a dict with this as ``kind`` and parameters; see
-      `worlds`. Of the data there remain the names of the assets, and what is bootstrapped.
+      `generator`. Of the data there remain the names of the assets, and what is bootstrapped.
     - ``assets``: names, or how many, the first ones of the data; all by default.
     - ``split``: one of the market's (``"train"``, ``"validation"``, ``"test"``), ``"all"``, or (first day, last day).
     - ``days``: an episode's length; 252 in the split train, all of the split otherwise.
@@ -79,7 +80,8 @@ class PortfolioEnv(KernelEnv):
       default) and ``"delta"`` (long only without).
     - ``fill``: targets are traded at the ``"close"`` that was seen last, the ``"next_open"`` or the ``"next_close"``;
       the parameter ``delay`` mixes the first and the last.
-    - ``costs``: a rate for purchases and sales alike, or a dict of `Costs`; 10 basis points by default.
+    - ``costs``: a rate for purchases and sales alike, or a dict of `Costs`; 10 basis points by default. Its
+      ``relative`` is how dear each asset is: ``{"AAPL": 2.0}``, or a number for each; it is not observed.
     - ``constraints``: see `read_constraints`.
     - ``reward``: a term, or a dict of weights by term and ``aversion``, ``rate``, ``tail``.
     - ``cash_rate``: interest per year, beside what the data say. ``value``: at the start.
@@ -114,7 +116,7 @@ class PortfolioEnv(KernelEnv):
         leverage: float | None = None,
         observation: str = "dict",
         fill: str = "close",
-        costs: float | Mapping[str, Any] | Costs | None = None,
+        costs: float | Mapping[str, Any] | Costs = 0.001,
         constraints: Mapping[str, Any] | None = None,
         reward: str | Mapping[str, Any] | None = None,
         cash_rate: float = 0.0,
@@ -132,6 +134,11 @@ class PortfolioEnv(KernelEnv):
         if isinstance(dataset, str) and dataset == "synthetic":
             dataset, world = "us20", world or "mixed"
         made_up, market = read_world(world), read_market(dataset, assets)
+        if made_up is not None and market.features:
+            raise ValueError(
+                f"The market has features ({', '.join(market.features)}), which belong to recorded days, but world = "
+                f"{world!r} makes days up. Leave world away, or take dataclasses.replace(market, features={{}})."
+            )
         if fill == "next_open" and (market.open is None or made_up is not None):
             raise ValueError('fill="next_open" needs opening prices, which this market does not have.')
         is_long_only = action in ("simplex", "softmax") or (action == "delta" and leverage is None)
@@ -152,7 +159,7 @@ class PortfolioEnv(KernelEnv):
         dtypes = k.layout(*size_class(count, 0 if made_up is None else count * window))
         problem = Problem(
             parameters=parameters,
-            observation_space=_observations(count, window, observation),
+            observation_space=_observations(count, window, len(market.features), observation),
             action_space=_actions(count, action, leverage),
             state_dtype=dtypes[1],
             pack=functools.partial(
@@ -191,7 +198,7 @@ class PortfolioEnv(KernelEnv):
     @property
     def tradable(self) -> NDArray[np.bool_]:
         """Which assets can be traded today, (N,)."""
-        return np.array(self._states["tradable"][0, : len(self.assets)] == k.TRADABLE)
+        return np.array(self._states["tradable"][0, : len(self.assets)] == TRADABLE)
 
     @property
     def day(self) -> int:
@@ -202,7 +209,7 @@ class PortfolioEnv(KernelEnv):
         """Return simple returns of the last ``days`` days, as many as are known, (D, N), today's last.
 
         NaN before an asset has a price and after it has its last; over a gap the last price stands. Of a synthetic
-        market, the window is known.
+        market, the window is known, with 0 where there is no price.
         """
         if not self._is_reset:
             raise ResetNeeded("Call env.reset() before env.past(days).")
@@ -266,9 +273,10 @@ def _name_market(digest: str, states: NDArray[np.void]) -> dict[str, NDArray[Any
     return {"market": np.full(len(states), digest)}
 
 
-def _observations(assets: int, window: int, kind: str) -> spaces.Space[Any]:
+def _observations(assets: int, window: int, features: int, kind: str) -> spaces.Space[Any]:
     shapes = {
         "conditions": (len(k.CONDITIONS),),
+        **({"features": (window, assets, features)} if features else {}),
         "returns": (window, assets),
         "tradable": (assets,),
         "weights": (assets + 1,),
@@ -306,12 +314,14 @@ def _pack(
         task[name] = getattr(episodes, name)
     task["value"], task["cash_rate"] = setting.value, setting.cash_rate
     task["is_at_open"], task["delay"] = is_at_open, setting.delay
-    pack_costs(task, setting.costs)
+    pack_costs(task, setting.costs, market.assets)
     pack_world(setting.world, task)
     task["lower"][:assets], task["upper"][:assets] = constraints.lower, constraints.upper
     task["net_lower"], task["net_upper"] = constraints.net
     for name in ("gross", "turnover", "band", "lot", "ticket"):
         task[name] = getattr(constraints, name)
+    if setting.costs.fixed > 0.0:  # no ticket is paid for what single precision cannot tell apart
+        task["band"] = max(constraints.band, k.DUST)
     names = list(constraints.groups)
     groups = market.groups or ("",) * assets
     task["group"][:assets] = [names.index(group) if group in names else -1 for group in groups]

@@ -18,13 +18,13 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from . import worlds
+from . import generator
 from .accounting import Backtest, backtest
+from .generator import Lognormal, Pair, Regimes, World
 from .market import Market
 from .optimisers import ESTIMATORS, Unsolved, weights
-from .params import Costs
+from .params import Costs, read_costs
 from .recorded import history
-from .worlds import Lognormal, Pair, Regimes, World
 
 Floats = NDArray[np.float64]
 Days = NDArray[np.datetime64]
@@ -185,12 +185,14 @@ class Optimum:
     def act(self, observation: Any, info: dict[str, Any]) -> Any:
         """Choose the action for today."""
         env = self._env
-        weights = worlds.optimum(
+        weights = generator.optimum(
             env.parameters.world,
             len(env.assets),
             env.state,
             cash_rate=env.parameters.cash_rate,
             is_long_only=bool((env.constraints.lower >= 0.0).all()),
+            present=env.weights[:-1],
+            tradable=env.tradable,
         )
         return env.action_of(weights)
 
@@ -216,7 +218,7 @@ def walk_forward(
         names: of `STRATEGIES`.
         lookback: days that are looked back on, by strategies that do not have a number of their own.
         rebalance: when to trade, see `Strategy`; for strategies that do not have an interval of their own.
-        cost: see `backtest`.
+        cost: see `backtest`; assets go by their names in the market.
         first: the first day, which trades; by default the first that has ``lookback`` returns.
         last: the last day; by default the market's.
 
@@ -226,41 +228,28 @@ def walk_forward(
     names, dates = tuple(names), market.dates
     if unknown := [name for name in names if name not in STRATEGIES]:
         raise ValueError(f"There is no strategy {unknown[0]!r}. There are: {', '.join(STRATEGIES)}.")
-    start = min(lookback, len(dates) - 1) if first is None else int(np.searchsorted(dates, np.datetime64(first)))
-    stop = len(dates) if last is None else int(np.searchsorted(dates, np.datetime64(last), side="right"))
-    if stop - start < 2:
-        raise ValueError(f"From {first} to {last} there are fewer than two of the days {dates[0]} to {dates[-1]}.")
-    days = slice(start, stop)
+    if first is None:
+        first = dates[min(lookback, len(dates) - 1)]
+    days, costs = market.days_between(first, dates[-1] if last is None else last), read_costs(cost)
+    # By position: the prices that go to the account have no names.
+    costs = dataclasses.replace(costs, relative=tuple(costs.relative_of(market.assets)))
     prices = np.cumprod(1.0 + np.nan_to_num(history(market)[0]), axis=0, dtype=np.float64)
     results = {}
     for name in names:
         strategy = Strategy(**{"lookback": lookback, "rebalance": rebalance, **STRATEGIES[name]})
-        targets, is_due = plan(market, strategy, days)
+        before, targets, is_due = plan(market, strategy, days)
         if strategy.failures:
             share = f"{strategy.failures} of {np.count_nonzero(is_due)} rebalancing days"
             warnings.warn(f"{name} found no weights on {share} and kept what it held.", stacklevel=2)
-        result = backtest(prices[days], targets, rebalance=is_due, cost=cost, cash_return=market.cash_return[days])
-        results[name] = dataclasses.replace(result, weights=drifted(targets, prices[days], market.cash_return[days]))
+        result = backtest(prices[days], targets, rebalance=is_due, cost=costs, cash_return=market.cash_return[days])
+        results[name] = dataclasses.replace(result, weights=before)
     return results
 
 
-def drifted(held: Floats, prices: Floats, cash_return: Floats) -> Floats:
-    """Return the weights of each day before trade, (T, N + 1), cash last; first all is cash.
+def plan(market: Market, strategy: Strategy, days: slice) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Return the weights that a strategy has on each of some days, and on which of them it trades.
 
-    Args:
-        held: (T, N), after trade.
-        prices: (T, N).
-        cash_return: (T,), of cash since the day before.
-    """
-    cash = (1.0 - held[:-1].sum(axis=1)) * (1.0 + cash_return[1:])
-    parts = np.column_stack([held[:-1] * prices[1:] / prices[:-1], cash])
-    return np.vstack([np.append(np.zeros(held.shape[1]), 1.0), parts / parts.sum(axis=1, keepdims=True)])
-
-
-def plan(market: Market, strategy: Strategy, days: slice) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return the weights that a strategy holds after each of some days, and on which of them it trades.
-
-    Weights drift with the prices between two trades, whatever they cost.
+    Weights drift with the prices between two trades, whatever these cost. First all is cash.
 
     Args:
         market: the prices.
@@ -268,19 +257,20 @@ def plan(market: Market, strategy: Strategy, days: slice) -> tuple[Floats, NDArr
         days: which of the market's.
 
     Returns:
-        (T, N) and (T,).
+        Before trade, (T, N + 1), cash last; after it, (T, N); and (T,).
     """
     returns, tradable = history(market)
-    growth = np.nan_to_num(returns)
-    held = np.zeros((days.stop - days.start, returns.shape[1]))
-    is_due = np.zeros(len(held), np.bool_)
-    present = held[0]
+    growth = 1.0 + np.column_stack([np.nan_to_num(returns), market.cash_return])
+    before = np.zeros((days.stop - days.start, growth.shape[1]))
+    held, is_due = np.zeros((len(before), returns.shape[1])), np.zeros(len(before), np.bool_)
+    before[0, -1] = 1.0
     for row, day in enumerate(range(days.start, days.stop)):
         if row:
-            grown = present * (1.0 + growth[day])
-            present = grown / (grown.sum() + (1.0 - present.sum()) * (1.0 + market.cash_return[day]))
+            grown = np.append(held[row - 1], 1.0 - held[row - 1].sum()) * growth[day]
+            before[row] = grown / grown.sum()
+        held[row] = before[row, :-1]
         is_due[row] = strategy.is_due(row, market.dates[max(day - 1, 0) : day + 1])
         if is_due[row]:
-            present = strategy.target(returns[max(day + 1 - strategy.lookback, 1) : day + 1], present, tradable[day])
-        held[row] = present
-    return held, is_due
+            past = returns[max(day + 1 - strategy.lookback, 1) : day + 1]
+            held[row] = strategy.target(past, before[row, :-1], tradable[day])
+    return before, held, is_due

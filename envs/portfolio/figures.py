@@ -93,10 +93,12 @@ def draw_growth(study: Study, comparison: Comparison) -> Figure:
     lines = lines_of(comparison)
     ends = {}
     for name in reversed(lines):
-        growth = study.backtests[name].value / study.backtests[name].value[0]
+        growth, lowest, highest = _spread(study.backtests[name].value / study.backtests[name].value[0])
         color, dash = lines[name]
         width = 2.2 if name == study.benchmark else 1.3
         axes.plot(study.dates, np.where(growth > 0.0, growth, np.nan), color=color, linestyle=dash, linewidth=width)
+        if name in study.runs:
+            axes.fill_between(study.dates, lowest, highest, where=lowest > 0.0, color=color, alpha=0.15, linewidth=0.0)
         ends[name] = (growth[-1], color)
     if study.index:
         name, level = study.index
@@ -122,6 +124,10 @@ def draw_sharpe(study: Study, comparison: Comparison) -> Figure:
         shown[f"less that of {study.benchmark}, on the same days"] = comparison.difference
     panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     lines = lines_of(comparison)
+    for place, name in enumerate(names):
+        if name in study.runs:
+            ratios = study.measures(name)["sharpe"]
+            panels[0].scatter(ratios, np.full(len(ratios), place + 0.28), s=8, color=lines[name][0], linewidths=0)
     for axes, (label, estimates) in zip(panels, shown.items(), strict=True):
         for place, name in enumerate(names):
             if name in estimates:
@@ -141,7 +147,7 @@ def draw_drawdown(study: Study, comparison: Comparison) -> Figure:
     """Draw how far each strategy is below its highest value so far, beside the benchmark's line."""
     days = _thinned(len(study.dates))
     depths = {  # the deepest of the days that are left out
-        name: 100.0 * np.minimum.reduceat(statistics.drawdown(study.backtests[name].value), days)
+        name: 100.0 * np.minimum.reduceat(statistics.drawdown(study.backtests[name].value), days, axis=0)
         for name in comparison.sharpe
     }
     figure = _panels(comparison, study.dates[days], depths, is_filled=True)
@@ -161,10 +167,10 @@ def draw_rolling_sharpe(study: Study, comparison: Comparison) -> Figure:
 def draw_trading(study: Study, comparison: Comparison) -> Figure:
     """Draw what each strategy trades in a year, and what that costs."""
     names = list(comparison.sharpe)
-    traded = [study.backtests[name] for name in names]
+    traded = [study.measures(name) for name in names]
     numbers = {
-        "turnover per year, multiple of the value": [statistics.turnover(one.turnover) for one in traded],
-        "cost per year, basis points": [1e4 * statistics.cost_rate(one.cost, one.value) for one in traded],
+        "turnover per year, multiple of the value": [np.mean(one["turnover"]) for one in traded],
+        "cost per year, basis points": [1e4 * np.mean(one["cost_rate"]) for one in traded],
     }
     figure = _figure(8.6, 1.1 + 0.3 * len(names))
     panels = figure.subplots(1, 2, sharey=True)
@@ -221,6 +227,12 @@ def _thinned(days: int, points: int = _POINTS) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, days - 1, points).astype(np.int64))
 
 
+def _spread(curves: Array) -> tuple[Array, Array, Array]:
+    """Return on each day the median of the runs, the lowest and the highest (T,), of curves (T,) or (T, R)."""
+    runs = np.column_stack([curves])
+    return np.median(runs, axis=1), runs.min(axis=1), runs.max(axis=1)
+
+
 def _panels(
     comparison: Comparison, dates: NDArray[np.datetime64], curves: Mapping[str, Array], is_filled: bool
 ) -> Figure:
@@ -231,10 +243,13 @@ def _panels(
     figure, panels = _grid(rivals)
     for axes, name in zip(panels, rivals, strict=True):
         axes.axhline(0.0, color=SOFT, linewidth=0.8)
-        axes.plot(dates, curves[comparison.benchmark], color=INK, linewidth=0.6)
+        axes.plot(dates, _spread(curves[comparison.benchmark])[0], color=INK, linewidth=0.6)
+        middle, low, high = _spread(curves[name])
         if is_filled:
-            axes.fill_between(dates, curves[name], color=lines[name][0], alpha=0.35, linewidth=0.0)
-        axes.plot(dates, curves[name], color=lines[name][0], linewidth=1.1)
+            axes.fill_between(dates, middle, color=lines[name][0], alpha=0.35, linewidth=0.0)
+        if curves[name].ndim == 2:
+            axes.fill_between(dates, low, high, color=lines[name][0], alpha=0.15, linewidth=0.0)
+        axes.plot(dates, middle, color=lines[name][0], linewidth=1.1)
         axes.margins(x=0)
         axes.set_title(name, loc="left", fontsize=10)
     return figure

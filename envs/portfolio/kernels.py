@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import COST, INFO, REWARD, TERMINATED, TRUNCATED, integer, jit, state_dtype, uniform
-from .worlds import HISTORY, PARAMETERS, STATE, advance, start, visible
+from .generator import DELISTED, HISTORY, PARAMETERS, STATE, TRADABLE, advance, start, visible
 
 Array = NDArray[Any]
 Record = Any
@@ -29,12 +29,10 @@ Record = Any
 SIMPLEX, SOFTMAX, LONG_SHORT, DELTA = range(4)
 #: When a target is traded.
 CLOSE, NEXT_OPEN, LATE_CLOSE = range(3)
-#: What is known of an asset on a day.
-MISSING, TRADABLE, DELISTED = range(3)
 #: Days in a year, and the weight of a day before in the variance of returns (RiskMetrics).
 YEAR, DECAY = 252.0, 0.94
 #: Weights this near are not told apart. In single precision they never add up to one quite, and who asks for what is
-#: held asks for no trade.
+#: held asks for no trade: of everything, or, where a trade costs a ticket, of an asset.
 DUST = 1e-6
 #: Caps of groups that a record has room for.
 GROUPS = 16
@@ -78,6 +76,7 @@ def layout(size: int, cells: int) -> tuple[np.dtype[np.void], np.dtype[np.void]]
             ("buy", _F8),
             ("sell", _F8),
             ("half_spread", _F8),
+            ("relative", _F8, (size,)),  # of each asset
             ("fixed", _F8),
             ("impact", _F8),
             ("participation", _F8),
@@ -328,7 +327,7 @@ def limit(p: Record, s: Record) -> None:
         if largest <= DUST:
             change = 0.0
         elif abs(change) <= p.band:
-            s.compliance[BAND] += abs(change)
+            s.compliance[BAND] += abs(change) if abs(change) > DUST else 0.0
             change = 0.0
         target[j] = held + change
         target[n] -= target[j]
@@ -380,7 +379,7 @@ def settle(p: Record, s: Record, room: Array, impact: Array) -> tuple[float, flo
     """Find the trades to the target that value pays for, ``s.trades``; return value after them, their sum and costs."""
     value, least, lot, fixed = s.value, max(1e-13 * s.value, p.ticket), p.lot, p.fixed
     buy, sell, has_impact = p.half_spread + p.buy, p.half_spread + p.sell, p.impact > 0.0
-    assets, target, holdings, trades = p.assets, s.target, s.holdings, s.trades
+    assets, target, holdings, trades, relative = p.assets, s.target, s.holdings, s.trades, p.relative
     # At most everything is paid; at best nothing.
     left, right, after, net, cost = 0.0, value, value, 0.0, 0.0
     for _ in range(200):
@@ -388,7 +387,8 @@ def settle(p: Record, s: Record, room: Array, impact: Array) -> tuple[float, flo
         for j in range(assets):
             wanted = target[j] * after - holdings[j]
             size = whole(min(abs(wanted), room[j]), lot, least)
-            rate, further = buy if wanted > 0.0 else sell, impact[j] * math.sqrt(size) if has_impact else 0.0
+            rate = relative[j] * (buy if wanted > 0.0 else sell)
+            further = impact[j] * math.sqrt(size) if has_impact else 0.0
             trades[j] = math.copysign(size, wanted)
             net += trades[j]
             cost += price(size, rate, fixed, further)
@@ -464,7 +464,7 @@ def afford(p: Record, s: Record, impact: Array, floor: float) -> tuple[float, fl
     trades, buy, sell, least = s.trades, p.half_spread + p.buy, p.half_spread + p.sell, max(1e-13 * s.value, p.ticket)
     for j in range(p.assets):
         size = -trades[j]
-        if size > 0.0 and price(size, sell, p.fixed, impact[j] * math.sqrt(size)) > size:
+        if size > 0.0 and price(size, p.relative[j] * sell, p.fixed, impact[j] * math.sqrt(size)) > size:
             s.compliance[UNAFFORDABLE] += size / s.value
             trades[j] = 0.0
     left, right, net, cost = 0.0, 1.0, 0.0, 0.0
@@ -476,7 +476,8 @@ def afford(p: Record, s: Record, impact: Array, floor: float) -> tuple[float, fl
             is_bought = trades[j] > 0.0
             size = whole(trades[j] * share, p.lot, least) if is_bought else -trades[j]
             net += math.copysign(size, trades[j])
-            cost += price(size, buy if is_bought else sell, p.fixed, impact[j] * math.sqrt(size))
+            rate = p.relative[j] * (buy if is_bought else sell)
+            cost += price(size, rate, p.fixed, impact[j] * math.sqrt(size))
         if s.cash - net - cost >= floor:
             left = share
         else:
@@ -597,6 +598,15 @@ def show_window(p: Record, s: Record, logs: Array, seen: Array) -> None:
 
 
 @jit
+def show_features(s: Record, features: Array, seen: Array) -> None:
+    """Write the features of the last days into ``seen`` (window N F,), the latest day last."""
+    latest = (s.day + 1) * features.shape[1]
+    known = features.ravel()[latest - len(seen) : latest]
+    for k in range(len(seen)):
+        seen[k] = known[k]
+
+
+@jit
 def next_day(p: Record, s: Record, returns: Array, tradable: Array, relatives: Array) -> None:
     """Write the relatives of the day that follows, and what can be traded on it; data know, or chance decides."""
     s.day += 1
@@ -685,7 +695,9 @@ def reward(p: Record, s: Record, before: float, growth: float, i: int, values: A
 
 
 @jit
-def report(p: Record, s: Record, logs: Array, conditions: Array, i: int, observation: Array, values: Array) -> None:
+def report(
+    p: Record, s: Record, logs: Array, conditions: Array, features: Array, i: int, observation: Array, values: Array
+) -> None:
     """Fill the observation, and what ``info`` tells of the account as it is now."""
     n, line = p.assets, INFO + p.terms
     drawdown = 1.0 - s.value / s.peak
@@ -700,8 +712,12 @@ def report(p: Record, s: Record, logs: Array, conditions: Array, i: int, observa
     seen[0], seen[1], seen[2], seen[3] = p.buy, p.sell, p.half_spread, p.impact
     seen[4], seen[5], seen[6], seen[7] = p.borrow, p.financing, YEAR * cash_return + p.cash_rate, drawdown
     seen[8] = visible(p, s)
-    place = len(CONDITIONS) + p.window * n
-    show_window(p, s, logs, seen[len(CONDITIONS) : place])
+    place = len(CONDITIONS)
+    if features.shape[1] > 0:  # copying nothing takes time
+        place += p.window * features.shape[1]
+        show_features(s, features, seen[len(CONDITIONS) : place])
+    show_window(p, s, logs, seen[place : place + p.window * n])
+    place += p.window * n
     scale = 1.0 / max(s.value, 1e-6 * s.start)  # when all is lost, weights are large, but finite
     holdings, is_tradable = s.holdings, s.tradable
     for j in range(n):
@@ -711,12 +727,13 @@ def report(p: Record, s: Record, logs: Array, conditions: Array, i: int, observa
 
 
 @jit
-def mean_return(p: Record, relatives: Array) -> float:
-    """Return the mean of the assets' returns of the day."""
-    total = 0.0
+def mean_return(p: Record, s: Record, relatives: Array) -> float:
+    """Return the mean of the day's returns, of the assets that have a price."""
+    total, priced, tradable = 0.0, 0, s.tradable
     for j in range(p.assets):
-        total += relatives[j] - 1.0
-    return total / p.assets
+        total += relatives[j] - 1.0  # 0 without a price
+        priced += tradable[j] >= TRADABLE
+    return total / max(priced, 1)
 
 
 @jit
@@ -735,6 +752,7 @@ def reset(
     tradable: Array,
     volumes: Array,
     conditions: Array,
+    features: Array,
     active: Array,
     observation: Array,
     values: Array,
@@ -751,6 +769,7 @@ def reset(
         tradable: (T, N) of `MISSING`, `TRADABLE`, `DELISTED`.
         volumes: (T, N) traded value; or (0, N).
         conditions: (T, 2) return of cash, and of the benchmark.
+        features: (T, N F) float32, what else is known at the close of a day, or (T, 0).
         active: rows to reset.
         observation: (rows, D).
         values: (V, rows).
@@ -767,7 +786,7 @@ def reset(
         if p.world == HISTORY:
             s.tradable[: p.assets] = tradable[first]
         else:
-            s.day, s.tradable[: p.assets] = 0, TRADABLE
+            s.day = 0
             start(p, s, returns)
             for _ in range(p.window):
                 advance(p, s, returns, desk[2])
@@ -777,8 +796,8 @@ def reset(
         s.holdings[:] = 0.0
         s.benchmark, s.deepest = 1.0, 0.0
         s.compliance[:] = 0.0
-        report(p, s, logs, conditions, i, observation, values)
-        begin_moments(p, s, observation[i, len(CONDITIONS) :])
+        report(p, s, logs, conditions, features, i, observation, values)
+        begin_moments(p, s, observation[i, len(CONDITIONS) + p.window * features.shape[1] :])
 
 
 @jit
@@ -791,6 +810,7 @@ def step(
     tradable: Array,
     volumes: Array,
     conditions: Array,
+    features: Array,
     actions: Array,
     active: Array,
     observation: Array,
@@ -808,7 +828,7 @@ def step(
         if p.world == HISTORY and s.day >= p.last:  # who goes on after the end of the data stays there
             values[REWARD : INFO + p.terms + len(SIGNALS), i] = 0.0
             values[TRUNCATED, i] = 1.0
-            report(p, s, logs, conditions, i, observation, values)
+            report(p, s, logs, conditions, features, i, observation, values)
             continue
         before = s.value
         read_target(p, s, actions[i])
@@ -834,11 +854,11 @@ def step(
                 fee, turnover = trade(p, s, of_day(volumes, s.day), desk)
         fee += delist(p, s)
         show_day(p, s, relatives)
-        growth = conditions[s.day, 1] if p.world == HISTORY else mean_return(p, relatives)
+        growth = conditions[s.day, 1] if p.world == HISTORY else mean_return(p, s, relatives)
         s.benchmark *= 1.0 + growth
         reward(p, s, before, growth, i, values)
         values[INFO + p.terms + 1, i], values[INFO + p.terms + 2, i] = fee, turnover
         values[INFO + p.terms + 3, i], values[INFO + p.terms + 4, i] = interest, borrow_fee
         values[TERMINATED, i] = s.value <= p.ruin * s.start
         values[TRUNCATED, i] = s.elapsed >= p.days or (p.world == HISTORY and s.day >= p.last)
-        report(p, s, logs, conditions, i, observation, values)
+        report(p, s, logs, conditions, features, i, observation, values)

@@ -17,6 +17,7 @@ import numpy as np
 from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
 
+from ..core.reading import sequence
 from .market import Days, Floats, Market
 
 #: What a table may say of an asset on a day. ``high`` and ``low`` are read past.
@@ -46,6 +47,7 @@ def load(
     cash_rate: Any = None,
     volume: Any = None,
     splits: Mapping[str, tuple[Any, Any]] | None = None,
+    features: Mapping[str, Any] | Sequence[str] = (),
 ) -> Market:
     """Read daily prices.
 
@@ -76,6 +78,10 @@ def load(
             day to the next (1 + rate)**(1/252) - 1, at the last rate known on the first of them.
         volume: shares traded, a wide table, if ``x`` has no such field.
         splits: name -> first and last day, as in ``{"train": ("2007-01-03", "2015-12-31")}``.
+        features: what else is known at the close of a day: names of further fields of ``x``, as in ``["macd", "rsi"]``,
+            or name -> a wide table of all assets, or a pandas Series by date for what they share; so is a table with a
+            single column that is named after no asset. Every day and asset with a price needs a value; nothing is
+            filled, and further days and columns are left out.
 
     Raises:
         ValueError: a fault in the data or an argument: names day, asset and value, and what to do. Nothing is ever
@@ -91,12 +97,23 @@ def load(
     ):
         if value not in allowed:
             raise ValueError(f"{what} = {value!r} is unknown. Allowed: {', '.join(allowed)}.")
-    table = _table(x)
-    days, assets, fields = _READERS[_layout(table) if layout == "auto" else layout](table)
+    further = () if isinstance(features, Mapping) else tuple(map(str, sequence("features", features)))
+    known = (*FIELDS, *map(_field, further))
+    table = _table(x, known)
+    days, assets, fields = _READERS[_layout(table) if layout == "auto" else layout](table, known)
+    if absent := [name for name in further if _field(name) not in fields]:
+        raise ValueError(
+            f"The table has no field {absent[0]!r}, only {', '.join(fields)}. A feature in a table of its own is "
+            f"passed as features={{{absent[0]!r}: table}}."
+        )
+    if isinstance(features, Mapping):
+        beside = {name: _aligned(name, feature, days, assets, is_feature=True) for name, feature in features.items()}
+    else:
+        beside = {name: fields[_field(name)] for name in further}
     if volume is not None:
         if "volume" in fields:
             raise ValueError("The table has a field 'volume'; leave the argument volume away, or drop that field.")
-        fields["volume"] = _aligned(volume, days, assets)
+        fields["volume"] = _aligned("volume", volume, days, assets)
     _refuse_returns(_closes(fields))
 
     close, scale = _adjusted(days, assets, fields, price_kind)
@@ -121,6 +138,7 @@ def load(
         groups=None if groups is None else tuple(groups[asset] for asset in assets),
         benchmark=None if benchmark is None else _levels(benchmark, days),
         splits={} if splits is None else splits,
+        features={name: values[is_trading] for name, values in beside.items()},
         **tables,
     )
     carried = _carried(close)
@@ -141,7 +159,7 @@ def _pandas() -> Any:
     return pandas
 
 
-def _table(x: Any) -> Any:
+def _table(x: Any, known: Sequence[str] = FIELDS) -> Any:
     pandas = _pandas()
     if isinstance(x, pandas.DataFrame):
         return x
@@ -152,13 +170,13 @@ def _table(x: Any) -> Any:
         )
     path = Path(x)
     if path.name.lower().endswith((".csv", ".csv.gz")):
-        return _read_csv(path)
+        return _read_csv(path, known)
     if path.suffix.lower() in (".parquet", ".pq"):
         return _read_parquet(path)
     raise ValueError(f"{str(path)!r}: the name of a file must end in .csv, .csv.gz or .parquet.")
 
 
-def _read_csv(path: Path) -> Any:
+def _read_csv(path: Path, known: Sequence[str]) -> Any:
     """Return a CSV file as text: what is a number, a date or a name is decided later, and no column is renamed."""
     pandas = _pandas()
     opened = gzip.open if path.suffix == ".gz" else open
@@ -170,7 +188,7 @@ def _read_csv(path: Path) -> Any:
         if len(row) != len(rows[0]):
             raise ValueError(f"Row {i + 1} of {str(path)!r} has {len(row)} cells, but the first has {len(rows[0])}.")
     heads = [row[1:] for row in rows[:2]]
-    if any({*map(_field, row)} <= {*FIELDS} for row in heads) and all(map(_is_name, heads[0] + heads[1])):
+    if any({*map(_field, row)} <= {*known} for row in heads) and all(map(_is_name, heads[0] + heads[1])):
         # Two rows of names; pandas writes a third for the name of the index.
         start = 3 if len(rows) > 2 and not any(rows[2][1:]) else 2
         body = [row[1:] for row in rows[start:]]
@@ -219,28 +237,29 @@ def _layout(table: Any) -> str:
     return "wide"
 
 
-def _wide(table: Any) -> Bars:
+def _wide(table: Any, known: Sequence[str]) -> Bars:
+    """Read a table of a single field, the first that is known."""
     if table.columns.nlevels > 1:
         raise ValueError(
             f"layout='wide' needs one level of columns; of {table.columns.nlevels}, it is layout='fields'."
         )
     days, table = _dated(table)
     assets = _unique(table.columns)
-    close = [_numbers(table.iloc[:, i], "close", days, [name] * len(days)) for i, name in enumerate(assets)]
+    columns = [_numbers(table.iloc[:, i], known[0], days, [name] * len(days)) for i, name in enumerate(assets)]
     order = _order(days)
-    return days[order], assets, {"close": np.stack(close, axis=1)[order]}
+    return days[order], assets, {known[0]: np.stack(columns, axis=1)[order]}
 
 
-def _fields(table: Any) -> Bars:
+def _fields(table: Any, known: Sequence[str]) -> Bars:
     found = f"found {table.columns.nlevels} level(s) of columns, {_listed(table.columns)}"
     if table.columns.nlevels != 2:
         raise ValueError(f"layout='fields' needs columns of two levels, asset and field, but {found}.")
     levels = [[_field(name) for name in table.columns.get_level_values(level)] for level in (0, 1)]
-    is_field = [set(level) <= set(FIELDS) for level in levels]
+    is_field = [set(level) <= set(known) for level in levels]
     if sum(is_field) != 1:
         raise ValueError(
             f"Of the two levels of columns, one must name assets and the other nothing but fields "
-            f"({', '.join(FIELDS)}), but {found}."
+            f"({', '.join(known)}), but {found}."
         )
     of_field = is_field.index(True)
     days, order = _days(table.index), _order(_days(table.index))
@@ -255,17 +274,20 @@ def _fields(table: Any) -> Bars:
     return days[order], assets, fields
 
 
-def _long(table: Any) -> Bars:
+def _long(table: Any, known: Sequence[str]) -> Bars:
     if any(name is not None for name in table.index.names):
         table = table.reset_index()
     elif isinstance(table.index, _pandas().DatetimeIndex):
         table = table.reset_index(names="date")
     columns = [_field(name) for name in table.columns]
-    unknown = [name for name in columns if name not in (*DATE_NAMES, *ASSET_NAMES, *FIELDS)]
+    unknown = [name for name in columns if name not in (*DATE_NAMES, *ASSET_NAMES, *known)]
     if unknown:
-        close = difflib.get_close_matches(unknown[0], FIELDS, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else " Drop what is no such field."
-        raise ValueError(f"Unknown column {unknown[0]!r}. Known: date, asset, {', '.join(FIELDS)}.{hint}")
+        close = difflib.get_close_matches(unknown[0], known, n=1)
+        meant = f"Did you mean {close[0]!r}? " if close else ""
+        raise ValueError(
+            f"Unknown column {unknown[0]!r}. Known: date, asset, {', '.join(known)}. {meant}Drop what is no such "
+            f"field, or say what it is: features=[{unknown[0]!r}]."
+        )
     found = f"layout='long' found the columns {_listed(table.columns)}"
     date, asset = ([i for i, name in enumerate(columns) if name in allowed] for allowed in (DATE_NAMES, ASSET_NAMES))
     if len(date) != 1 or len(asset) != 1:
@@ -288,14 +310,14 @@ def _long(table: Any) -> Bars:
         )
     fields = {}
     for i, field in enumerate(columns):
-        if field in FIELDS:
+        if field in known:
             values = _numbers(table.iloc[:, i], field, row_days, names[row_assets].tolist())
             fields[field] = np.full((len(days), len(names)), np.nan)
             fields[field].flat[cells] = values
     return days, [str(name) for name in names], fields
 
 
-_READERS: dict[str, Callable[[Any], Bars]] = {"wide": _wide, "fields": _fields, "long": _long}
+_READERS: dict[str, Callable[[Any, Sequence[str]], Bars]] = {"wide": _wide, "fields": _fields, "long": _long}
 
 
 def _dated(table: Any) -> tuple[Days, Any]:
@@ -386,15 +408,20 @@ def _listed(names: Sequence[Any]) -> str:
 # Aligning: what comes beside the prices.
 
 
-def _aligned(table: Any, days: Days, assets: list[str]) -> Floats:
-    """Return a wide table of volumes on these days, NaN where it has none."""
-    other_days, others, fields = _wide(_table(table))
-    absent = [asset for asset in assets if asset not in others]
+def _aligned(name: str, table: Any, days: Days, assets: list[str], is_feature: bool = False) -> Floats:
+    """Return a wide table on these days, NaN where it has none; (T,) of a feature that assets share, see `load`."""
+    if is_feature and isinstance(table, _pandas().Series):
+        table = table.to_frame("")
+    other_days, others, fields = _wide(_table(table), (name,))
+    is_shared = is_feature and len(others) == 1 and others[0] not in assets
+    absent = [] if is_shared else [asset for asset in assets if asset not in others]
     if absent:
-        raise ValueError(f"The volume has no column for {', '.join(absent)}.")
-    values = fields["close"][:, [others.index(asset) for asset in assets]]
+        raise ValueError(f"The table {name!r} has no column for {', '.join(absent)}.")
+    columns = 0 if is_shared else [others.index(asset) for asset in assets]
     rows = np.searchsorted(other_days, days).clip(max=len(other_days) - 1)
-    return np.where((other_days[rows] == days)[:, None], values[rows], np.nan)
+    values: Floats = fields[name][rows][:, columns]
+    values[other_days[rows] != days] = np.nan
+    return values
 
 
 def _series(name: str, series: Any) -> tuple[Days, Floats]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,15 @@ Floats = NDArray[np.float64]
 Days = NDArray[np.datetime64]
 #: Training and test indexes of days.
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+#: Of each table: its axes (days, and maybe assets), what its values must be, and whether they are, but for infinity.
+_TABLES: dict[str, tuple[int, str, Callable[[Floats], NDArray[np.bool_]]]] = {
+    "close": (2, "positive, or NaN for no price", lambda x: np.isnan(x) | (x > 0.0)),
+    "open": (2, "positive, or NaN for no price", lambda x: np.isnan(x) | (x > 0.0)),
+    "volume": (2, "a traded value of at least 0, or NaN for unknown", lambda x: np.isnan(x) | (x >= 0.0)),
+    "cash_return": (1, "above -1, and NaN on no day", lambda x: x > -1.0),
+    "benchmark": (1, "positive on every day", lambda x: x > 0.0),
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -35,6 +44,8 @@ class Market:
         groups: of each asset, its sector, say.
         benchmark: (T,), positive level of an index.
         splits: name -> first and last day, inclusive.
+        features: name -> (T, N), or (T,) for what all assets share: what else is known at the close of a day. NaN only
+            where an asset has no price.
 
     Raises:
         ValueError: something of this does not hold; names the day, the asset and the fault.
@@ -49,6 +60,7 @@ class Market:
     groups: tuple[str, ...] | None = None
     benchmark: Floats | None = None
     splits: Mapping[str, tuple[np.datetime64, np.datetime64]] = dataclasses.field(default_factory=dict)
+    features: Mapping[str, Floats] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Copy the content and check it."""
@@ -56,25 +68,17 @@ class Market:
         self._check_names()
         self._put("dates", _frozen(np.array(self.dates, "datetime64[D]")))
         self._check_dates()
-        days, assets = len(self.dates), len(self.assets)
-        for name in ("close", "open", "volume"):
-            self._put_table(name, (days, assets))
         if np.ndim(self.cash_return) == 0:
-            self._put("cash_return", np.full(days, self.cash_return, np.float64))
-        for name in ("cash_return", "benchmark"):
-            self._put_table(name, (days,))
-        for name, meaning, is_legal in (
-            ("close", "positive, or NaN for no price", lambda x: np.isnan(x) | (x > 0.0)),
-            ("open", "positive, or NaN for no price", lambda x: np.isnan(x) | (x > 0.0)),
-            ("volume", "a traded value of at least 0, or NaN for unknown", lambda x: np.isnan(x) | (x >= 0.0)),
-            ("cash_return", "above -1, and NaN on no day", lambda x: x > -1.0),
-            ("benchmark", "positive on every day", lambda x: x > 0.0),
-        ):
-            self._check_values(name, meaning, is_legal)
-        self._put(
-            "splits",
-            {name: self._split(f"The days of the split {name!r}", *ends) for name, ends in self.splits.items()},
-        )
+            self._put("cash_return", np.full(len(self.dates), self.cash_return, np.float64))
+        for name, (axes, meaning, is_legal) in _TABLES.items():
+            if getattr(self, name) is not None:
+                table = _table(name, getattr(self, name), (len(self.dates), len(self.assets))[:axes])
+                self._check_values(name, table, meaning, is_legal(table))
+                self._put(name, table)
+        self._put("features", {str(name): self._feature(str(name), table) for name, table in self.features.items()})
+        for name, ends in self.splits.items():
+            self._days(f"The days of the split {name!r}", *ends)
+        self._put("splits", {name: (_day(first), _day(last)) for name, (first, last) in self.splits.items()})
 
     def _put(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -103,57 +107,55 @@ class Market:
                 "rlx.envs.portfolio.load sorts a table."
             )
 
-    def _put_table(self, name: str, shape: tuple[int, ...]) -> None:
-        value = getattr(self, name)
-        if value is None:
-            return
-        table = _frozen(np.array(value, np.float64))
-        if table.shape != shape:
-            raise ValueError(
-                f"{name} has the shape {table.shape}, but {shape} is needed: a row a day, a column an asset."
-            )
-        self._put(name, table)
+    def _feature(self, name: str, values: Any) -> Floats:
+        title, shape = f"The feature {name!r}", self.close.shape
+        table = _table(title, values, shape[: np.ndim(values)] or shape)
+        is_legal = ~np.isnan(table) | (np.isnan(self.close) if table.ndim == 2 else False)
+        meaning = (
+            "a number wherever there is a price. Begin with a later day, or fill the gap with what was known by then "
+            "(table.ffill()), never with what came later"
+        )
+        self._check_values(title, table, meaning, is_legal)
+        return table
 
-    def _check_values(self, name: str, meaning: str, is_legal: Any) -> None:
-        table = getattr(self, name)
-        if table is None:
-            return
-        faults = np.argwhere(~is_legal(table) | np.isinf(table))
+    def _check_values(self, name: str, table: Floats, meaning: str, is_legal: NDArray[np.bool_]) -> None:
+        faults = np.argwhere(~is_legal | np.isinf(table))
         if len(faults):
             row, *column = (int(index) for index in faults[0])
             where = f" of {self.assets[column[0]]!r}" if column else ""
             more = f" ({len(faults) - 1} more like it)" if len(faults) > 1 else ""
             raise ValueError(
-                f"{name}{where} on {self.dates[row]} (row {row}) is {table[(row, *column)]:g}; it must be "
-                f"{meaning}{more}."
+                f"{name}{where} on {self.dates[row]} (row {row}) is {table[(row, *column)]:g}{more}; it must be "
+                f"{meaning}."
             )
 
-    def _split(self, name: str, first: Any, last: Any) -> tuple[np.datetime64, np.datetime64]:
-        ends = _day(first), _day(last)
-        if np.count_nonzero(self._are_within(*ends)) < 2:
+    def _days(self, what: str, first: Any, last: Any) -> slice:
+        """Return the days of `days_between`; an error calls them ``what``."""
+        first, last = _day(first), _day(last)
+        days = self._within(first, last)
+        if days.stop - days.start < 2:
             raise ValueError(
-                f"{name} from {ends[0]} to {ends[1]} have fewer than two of the market's days, which run "
+                f"{what} from {first} to {last} have fewer than two of the market's days, which run "
                 f"from {self.dates[0]} to {self.dates[-1]}."
             )
-        return ends
+        return days
 
-    def _are_within(self, first: np.datetime64, last: np.datetime64) -> NDArray[np.bool_]:
-        return (self.dates >= first) & (self.dates <= last)
+    def _within(self, first: np.datetime64, last: np.datetime64) -> slice:
+        return slice(int(self.dates.searchsorted(first)), int(self.dates.searchsorted(last, side="right")))
 
     @functools.cached_property
     def digest(self) -> str:
         """The first 16 hex digits of the SHA-256 of everything in the market."""
         digest = hashlib.sha256()
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            digest.update(field.name.encode())
+        content = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        content |= {f"feature {name}": table for name, table in content.pop("features").items()}
+        for name, value in content.items():
+            digest.update(name.encode())
             digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
         return digest.hexdigest()[:16]
 
-    def between(self, first: Any, last: Any) -> Market:
-        """Return the market of the days from ``first`` to ``last``, inclusive.
-
-        All assets stay, also those without a price on these days; of the splits, what lies within.
+    def days_between(self, first: Any, last: Any) -> slice:
+        """Return which days are from ``first`` to ``last``, inclusive, as indexes.
 
         Args:
             first: a day, as `numpy.datetime64` reads it: ``"2007-01-03"``.
@@ -162,14 +164,21 @@ class Market:
         Raises:
             ValueError: fewer than two of the market's days lie there.
         """
-        first, last = self._split("The days", first, last)
-        rows = self._are_within(first, last)
-        splits = {name: (max(first, start), min(last, end)) for name, (start, end) in self.splits.items()}
-        kept = {name: ends for name, ends in splits.items() if np.count_nonzero(self._are_within(*ends)) >= 2}
+        return self._days("The days", first, last)
+
+    def between(self, first: Any, last: Any) -> Market:
+        """Return the market of the days from ``first`` to ``last``, inclusive, see `days_between`.
+
+        All assets stay, also those without a price on these days; of the splits, what lies within.
+        """
+        days = self.days_between(first, last)
+        splits = {name: (max(_day(first), start), min(_day(last), end)) for name, (start, end) in self.splits.items()}
+        parts = {name: self._within(*ends) for name, ends in splits.items()}
+        kept = {name: ends for name, ends in splits.items() if parts[name].stop - parts[name].start >= 2}
         tables: dict[str, Any] = {
-            name: None if (table := getattr(self, name)) is None else table[rows]
-            for name in ("dates", "close", "open", "volume", "cash_return", "benchmark")
+            name: None if (table := getattr(self, name)) is None else table[days] for name in ("dates", *_TABLES)
         }
+        tables["features"] = {name: table[days] for name, table in self.features.items()}
         return dataclasses.replace(self, splits=kept, **tables)
 
     def part(self, split: str) -> slice:
@@ -186,8 +195,7 @@ class Market:
                 "none; name them when you load the data, as in splits={'train': ('2007-01-03', '2015-12-31')}"
             )
             raise ValueError(f"The market has no split {split!r}. Its splits: {names}.")
-        rows = np.flatnonzero(self._are_within(*self.splits[split]))
-        return slice(int(rows[0]), int(rows[-1]) + 1)
+        return self.days_between(*self.splits[split])
 
 
 def rolling_folds(
@@ -248,6 +256,13 @@ def _skfolio() -> tuple[Any, Any]:
     except ImportError:
         raise DependencyNotInstalled('Splitting needs skfolio: pip install "rlx[portfolio]"') from None
     return model_selection, pandas
+
+
+def _table(name: str, values: Any, shape: tuple[int, ...]) -> Floats:
+    table = _frozen(np.array(values, np.float64))
+    if table.shape != shape:
+        raise ValueError(f"{name} has the shape {table.shape}, but {shape} is needed: a row a day, a column an asset.")
+    return table
 
 
 def _frozen(array: NDArray[Any]) -> NDArray[Any]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import numbers
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..core import Parameters, quantity
-from ..core.reading import entries, one_of
-from .worlds import WORLDS, World
+from ..core.reading import entries, number, one_of, sequence
+from .generator import WORLDS, World
 
 
 def _rate(default: float, meaning: str, high: float = 0.05, from_zero: float = 0.005) -> Any:
@@ -26,10 +29,18 @@ class Costs(Parameters):
 
     A trade of value u in an asset whose daily returns deviate by sigma, and of which V is traded on a day, costs ::
 
-        |u| (half_spread + buy or sell) + fixed + impact sigma |u| sqrt(|u| / V),
+        |u| relative (half_spread + buy or sell) + fixed + impact sigma |u| sqrt(|u| / V),
 
     the last by the square-root law (Almgren et al. 2005; Boyd et al., "Multi-Period Trading via Convex Optimization",
     2017, equation 2.2).
+
+    ``relative`` is how dear an asset is to trade, by name, 1 if it is not named; or a number for each asset. It stays
+    the same whatever the context, and no observation shows it. The other costs do not depend on it: a ticket is paid
+    for an order, impact knows each asset by its volume and volatility, and what it costs to borrow shares follows how
+    many people sell them short, not the spread.
+
+    Raises:
+        ValueError: a number is out of range, or a trade would cost more than it is worth.
     """
 
     buy: float = _rate(0.001, "commission on purchases, per value", high=0.2)
@@ -53,6 +64,45 @@ class Costs(Parameters):
     haircut: float = quantity(
         0.0, "1", "loss of what is held of an asset when it is delisted", low=0.0, high=1.0, from_zero=1.0
     )
+    relative: Mapping[str, float] | tuple[float, ...] = dataclasses.field(default=(), hash=False)
+
+    def __post_init__(self) -> None:
+        """Check the numbers, and copy ``relative``, which may be any mapping or sequence."""
+        super().__post_init__()
+        given: Any = self.relative
+        is_named = hasattr(given, "items")
+        what = "Costs.relative, a number for each asset or a dict of them by name,"
+        rows = given.items() if is_named else enumerate(sequence(what, given))
+        factors = {str(name): number(f"Costs.relative[{name!r}]", factor, 0.0, 100.0) for name, factor in rows}
+        object.__setattr__(self, "relative", factors if is_named else tuple(factors.values()))
+        name, factor = max(factors.items(), key=lambda row: row[1], default=("", 1.0))
+        rate = factor * (self.half_spread + max(self.buy, self.sell))
+        if rate > 1.0:
+            raise ValueError(
+                f"Costs.relative[{name!r}] = {factor:g}: a trade would cost {rate:g} of its value, of at most 1."
+            )
+
+    def relative_of(self, assets: Sequence[Any]) -> NDArray[np.float64]:
+        """Return ``relative`` of each asset, (N,).
+
+        Args:
+            assets: their names.
+
+        Raises:
+            ValueError: ``relative`` names an asset that is not among them, or has another number of assets.
+        """
+        if isinstance(self.relative, Mapping):
+            names = [str(asset) for asset in assets]
+            factors = np.ones(len(names))
+            for name, factor in self.relative.items():
+                factors[names.index(one_of("The asset of Costs.relative", name, names))] = factor
+            return factors
+        if len(self.relative) not in (0, len(assets)):
+            raise ValueError(
+                f"Costs.relative has {len(self.relative)} numbers, but there are {len(assets)} assets: pass one for "
+                "each, or a dict by name, as in {'AAPL': 2.0}."
+            )
+        return np.array(self.relative or (1.0,) * len(assets))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,18 +121,16 @@ class Setting(Parameters):
     value: float = quantity(1e6, "currency", "at the start, all in cash", low=1.0, high=1e15, spread=(0.01, 100.0))
 
 
-def read_costs(given: float | Mapping[str, Any] | Costs | None) -> Costs:
+def read_costs(given: float | Mapping[str, Any] | Costs) -> Costs:
     """Return costs, from a rate for purchases and sales alike, or from what differs from the defaults.
 
     Args:
-        given: None for the defaults, a rate, `Costs`, or a dict of its fields; what a dict leaves out costs nothing.
+        given: a rate, `Costs`, or a dict of its fields; what a dict leaves out costs nothing.
 
     Raises:
         ValueError: an unknown field, or a value out of range.
         TypeError: something else.
     """
-    if given is None:
-        return Costs()
     if isinstance(given, Costs):
         return given
     if isinstance(given, Mapping):

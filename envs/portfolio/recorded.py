@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.reading import one_of, sequence
-from .kernels import DELISTED, MISSING, TRADABLE
+from .generator import DELISTED, MISSING, TRADABLE
 from .loading import load
 from .market import Market
 from .us20 import shipped
 
 #: The longest episode of made-up days.
 MOST_DAYS = 10**9
+#: What nothing that is observed exceeds.
+BOUND = 1e9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,14 +37,18 @@ def read_market(dataset: Any, assets: int | Sequence[str] | None) -> Market:
     """Return the market that ``dataset`` names or holds, or that of some of its assets.
 
     Args:
-        dataset: ``"us20"``, `Market`, or what `load` reads.
+        dataset: ``"us20"``, `Market`, what `load` reads, or a dict of all its arguments.
         assets: names, or how many, the first ones; None for all.
 
     Raises:
-        ValueError: there are no such assets.
+        ValueError: there are no such assets, or no such argument of `load`.
     """
     if isinstance(dataset, Market):
         market = dataset
+    elif isinstance(dataset, Mapping):
+        for name in dataset:
+            one_of("The argument of load", name, inspect.signature(load).parameters)
+        market = load(**dataset)
     else:
         market = shipped() if isinstance(dataset, str) and dataset == "us20" else load(dataset)
     if assets is None:
@@ -58,6 +65,9 @@ def read_market(dataset: Any, assets: int | Sequence[str] | None) -> Market:
     for name in ("close", "open", "volume"):
         table = getattr(market, name)
         changes[name] = None if table is None else table[:, places]
+    changes["features"] = {
+        name: table[:, places] if table.ndim == 2 else table for name, table in market.features.items()
+    }
     return dataclasses.replace(market, **changes)
 
 
@@ -95,9 +105,7 @@ def read_episodes(
         ends = sequence("split", split)
         if len(ends) != 2:
             raise ValueError(f"split = {split!r}: a name, or a first and a last day, is needed.")
-        first, last = map(np.datetime64, ends)
-        within = np.flatnonzero((market.dates >= first) & (market.dates <= last))
-        part = slice(int(within[0]), int(within[-1]) + 1) if len(within) else slice(0, 0)
+        part = market.days_between(*ends)
     # What is seen before the first decision may lie before the split: that is the past.
     first_day, last_day = max(part.start, window), part.stop - 1
     if last_day - first_day < 1:
@@ -118,7 +126,8 @@ def tables(market: Market, window: int, is_synthetic: bool) -> tuple[NDArray[Any
     """Return what `kernels.reset` reads of a market; where days are made up, returns alone, to draw from.
 
     Where there is no price, the last one stands. An asset can be traded when it has a price, and as many returns as the
-    window has days. On the day after its last price it is delisted. A volume that is unknown is none.
+    window has days. On the day after its last price it is delisted. A volume that is unknown is none, and so is a
+    feature.
     """
     close, days = market.close, len(market.dates)
     is_priced = np.isfinite(close)
@@ -131,7 +140,7 @@ def tables(market: Market, window: int, is_synthetic: bool) -> tuple[NDArray[Any
         tradable[ends[j], j] = DELISTED
     opens = np.ones((0, close.shape[1]))
     if is_synthetic:
-        return returns, np.zeros(0, np.float32), opens, tradable, opens, np.zeros((0, 2))
+        return returns, np.zeros(0, np.float32), opens, tradable, opens, np.zeros((0, 2)), np.zeros((0, 0), np.float32)
     if market.open is not None:
         opens = np.ones_like(closes)
         opens[1:] = np.where(np.isfinite(market.open[1:]), market.open[1:] / closes[:-1], 1.0 + returns[1:])
@@ -145,7 +154,10 @@ def tables(market: Market, window: int, is_synthetic: bool) -> tuple[NDArray[Any
     else:
         conditions[1:, 1] = market.benchmark[1:] / market.benchmark[:-1] - 1.0
     logs = np.log1p(returns).astype(np.float32).ravel()
-    return returns, logs, opens, tradable, volumes, conditions
+    features = np.zeros((*close.shape, len(market.features)), np.float32)
+    for i, feature in enumerate(market.features.values()):
+        features[:, :, i] = np.nan_to_num(feature.reshape(days, -1)).clip(-BOUND, BOUND)
+    return returns, logs, opens, tradable, volumes, conditions, features.reshape(days, -1)
 
 
 def history(market: Market) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from .accounting import Backtest
 
 
+def side_by_side(runs: Sequence[Backtest]) -> Backtest:
+    """Return the backtests of a learner's R runs as one, whose arrays have a last axis of R entries."""
+    arrays = {field.name: [getattr(run, field.name) for run in runs] for field in dataclasses.fields(runs[0])}
+    return dataclasses.replace(
+        runs[0], **{name: np.stack(found, axis=-1) for name, found in arrays.items() if found[0] is not None}
+    )
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Study:
     """Backtests of several strategies over the same days, and what else a reader should know of them."""
@@ -27,7 +35,7 @@ class Study:
     dates: NDArray[np.datetime64]
     """(T,)."""
     backtests: Mapping[str, Backtest]
-    """By strategy."""
+    """By strategy; the runs of a learner `side_by_side`."""
     benchmark: str = "equal_weight"
     """The strategy that the others are compared with."""
     title: str = "Portfolio strategies"
@@ -37,9 +45,11 @@ class Study:
     """An index's name and its level (T,): shown beside the strategies, and not tested."""
     assets: tuple[str, ...] = ()
     """Names of the N assets, or of their groups, without which weights are not drawn."""
+    runs: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    """Names of a learner's R runs, by strategy: where there are some, its numbers are the means over them."""
     compliance: Sequence[Mapping[str, Any]] = ()
     """What kept a strategy from its targets: rows of ``strategy``, ``date``, ``rule`` and ``amount``, the sum of the
-    absolute weights that were not reached."""
+    absolute weights that were not reached; also of ``run``, if there are several."""
     settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """How this was measured."""
     warnings: Sequence[str] = ()
@@ -49,8 +59,8 @@ class Study:
         """Refuse what does not belong together.
 
         Raises:
-            ValueError: curves of other lengths than the dates, weights of other assets, a name that stands twice, or no
-                curve of the benchmark.
+            ValueError: curves of other lengths than the dates or of other runs than are named, weights of other assets,
+                a name that stands twice, or no curve of the benchmark.
         """
         days = len(self.dates)
         curves = {f"{name}'s value": backtest.value for name, backtest in self.backtests.items()}
@@ -59,6 +69,10 @@ class Study:
         for what, curve in curves.items():
             if len(curve) != days:
                 raise ValueError(f"{what} has {len(curve)} days, but there are {days} dates.")
+        for name, backtest in self.backtests.items():
+            names, shape = self.runs.get(name, ()), backtest.value.shape
+            if shape[1:] != ((len(names),) if names else ()):
+                raise ValueError(f"{name}'s value has the shape {shape}, but runs names {len(names)} of its runs.")
         for name, weights in self.held().items():
             if self.assets and weights.shape[1] != len(self.assets) + 1:
                 raise ValueError(
@@ -70,12 +84,21 @@ class Study:
             raise ValueError(f"benchmark = {self.benchmark!r} has no backtest. There are: {', '.join(self.backtests)}.")
 
     def held(self) -> dict[str, Array]:
-        """Return the weights (T, N + 1) of the strategies of which they are known."""
-        return {name: one.weights for name, one in self.backtests.items() if one.weights is not None}
+        """Return the weights (T, N + 1) of the strategies of which they are known; of runs, their means."""
+        known = {name: one.weights for name, one in self.backtests.items() if one.weights is not None}
+        return {name: weights.mean(axis=2) if weights.ndim == 3 else weights for name, weights in known.items()}
 
     def excess(self) -> dict[str, Array]:
-        """Return the returns above cash (T - 1,) of each strategy."""
+        """Return the returns above cash (T - 1, ...) of each strategy."""
         return {name: statistics.excess_returns(one.value, self.cash_return) for name, one in self.backtests.items()}
+
+    def measures(self, name: str) -> dict[str, Any]:
+        """Return each measure of a strategy, by name; of R runs (R,)."""
+        one = self.backtests[name]
+        return statistics.measures(one.value, self.cash_return) | {
+            "turnover": statistics.turnover(one.turnover),
+            "cost_rate": statistics.cost_rate(one.cost, one.value),
+        }
 
     def compare(
         self, replicates: int = 1000, seed: int = 0, block: float | None = None, trials: int | None = None
@@ -88,7 +111,7 @@ def write_report(study: Study, comparison: Comparison, folder: Path) -> Path:
     """Write the report into ``folder`` and return the page's path.
 
     Beside ``index.html`` lie the pictures, ``metrics.csv`` (every number of the tables), ``curves.csv`` (each day's
-    values) and, if a rule kept a strategy from its targets, ``compliance.csv``.
+    values), ``runs.csv`` if a learner has several, and ``compliance.csv`` if a rule kept a strategy from its targets.
 
     Raises:
         DependencyNotInstalled: matplotlib or Jinja2 is missing.
@@ -108,6 +131,7 @@ def write_report(study: Study, comparison: Comparison, folder: Path) -> Path:
         lead=_lead(study),
         findings=findings(study, comparison),
         rows=rows(study, comparison),
+        runs=_runs(study, comparison),
         years=_years(study, comparison),
         compliance=_compliance(study),
         pictures={title: themed(picture) for title, picture in pictures.items()},
@@ -119,8 +143,9 @@ def write_report(study: Study, comparison: Comparison, folder: Path) -> Path:
         (folder / f"{title.lower().replace(' ', '_')}.svg").write_text(picture, encoding="utf-8")
     _write_csv(folder / "metrics.csv", metrics(study, comparison))
     _write_csv(folder / "curves.csv", _curves(study))
-    if study.compliance:
-        _write_csv(folder / "compliance.csv", study.compliance)
+    for name, table in (("runs", run_metrics(study, comparison)), ("compliance", study.compliance)):
+        if table:
+            _write_csv(folder / f"{name}.csv", table)
     page = folder / "index.html"
     page.write_text(text, encoding="utf-8")
     return page
@@ -153,15 +178,23 @@ def findings(study: Study, comparison: Comparison) -> list[str]:
             f"return than {benchmark} is {'supported' if is_superior else 'not supported'}."
         )
     if not math.isnan(comparison.sharpe[best].value):
-        said.append(
-            f"The highest Sharpe ratio is that of {best}, {_interval(comparison.sharpe[best])}. Given that "
-            f"{_count(comparison.trials, 'strategy was', 'strategies were')} tried, it is above zero with probability "
-            f"{comparison.deflated[best]:.3f} (deflated Sharpe ratio; 0.95 is asked for)."
+        deflated = (
+            "Of a mean over runs there is no deflated Sharpe ratio."
+            if best in study.runs
+            else f"Given that {_count(comparison.trials, 'strategy was', 'strategies were')} tried, it is above zero "
+            f"with probability {comparison.deflated[best]:.3f} (deflated Sharpe ratio; 0.95 is asked for)."
         )
+        said.append(f"The highest Sharpe ratio is that of {best}, {_interval(comparison.sharpe[best])}. {deflated}")
     if not math.isnan(comparison.overfitting):
         said.append(
             f"Choosing the best by one half of the days gives one below the median in the other half with probability "
             f"{comparison.overfitting:.2f} (probability of backtest overfitting)."
+        )
+    for name, names in study.runs.items():
+        ratios = study.measures(name)["sharpe"]
+        said.append(
+            f"The numbers of {name} are means over {_count(len(names), 'run', 'runs')}, whose Sharpe ratios go from "
+            f"{np.min(ratios):.2f} to {np.max(ratios):.2f}."
         )
     return said
 
@@ -171,36 +204,43 @@ def rows(study: Study, comparison: Comparison) -> list[dict[str, str]]:
     return [
         {
             "Strategy": row["strategy"],
-            "CAGR, %": _number(row["cagr"], 1, 100.0),
-            "Volatility, %": _number(row["volatility"], 1, 100.0),
             "Sharpe": _interval(Estimate(row["sharpe"], row["sharpe_low"], row["sharpe_high"])),
             f"less {study.benchmark}'s": _interval(
                 Estimate(row["difference"], row["difference_low"], row["difference_high"]), sign="+"
             ),
             "p": _number(row["p_value"], 3),
             "Deflated": _number(row["deflated_sharpe"], 2),
-            "Sortino": _number(row["sortino"], 2),
-            "Drawdown, %": _number(row["max_drawdown"], 1, 100.0),
-            "CVaR, %": _number(row["cvar_95"], 2, 100.0),
-            "Turnover": _number(row["turnover"], 2),
-            "Cost, bp": _number(row["cost_rate"], 1, 1e4),
+            **_measured(row),
         }
         for row in metrics(study, comparison)
     ]
 
 
+def _measured(row: Mapping[str, float]) -> dict[str, str]:
+    return {
+        "CAGR, %": _number(row["cagr"], 1, 100.0),
+        "Volatility, %": _number(row["volatility"], 1, 100.0),
+        "Sortino": _number(row["sortino"], 2),
+        "Drawdown, %": _number(row["max_drawdown"], 1, 100.0),
+        "CVaR, %": _number(row["cvar_95"], 2, 100.0),
+        "Turnover": _number(row["turnover"], 2),
+        "Cost, bp": _number(row["cost_rate"], 1, 1e4),
+    }
+
+
 def metrics(study: Study, comparison: Comparison) -> list[dict[str, Any]]:
     """Return every number, a row for each strategy, as `rows`; what does not exist is NaN."""
     nothing = Estimate(math.nan, math.nan, math.nan)
-    curves = {name: study.backtests[name].value for name in comparison.sharpe}
-    curves |= {study.index[0]: study.index[1]} if study.index else {}
+    measured = {name: study.measures(name) for name in comparison.sharpe}
+    if study.index:
+        name, level = study.index
+        measured[name] = statistics.measures(level, study.cash_return) | {"turnover": math.nan, "cost_rate": math.nan}
     found = []
-    for name, curve in curves.items():
-        backtest = study.backtests.get(name)
+    for name, numbers in measured.items():
         ratio, difference = comparison.sharpe.get(name, nothing), comparison.difference.get(name, nothing)
         found.append(
             {"strategy": name}
-            | statistics.measures(curve, study.cash_return)
+            | {measure: float(np.mean(number)) for measure, number in numbers.items()}
             | {
                 "sharpe_low": ratio.low,
                 "sharpe_high": ratio.high,
@@ -210,10 +250,19 @@ def metrics(study: Study, comparison: Comparison) -> list[dict[str, Any]]:
                 "p_value": comparison.p_value.get(name, math.nan),
                 "probabilistic_sharpe": comparison.probabilistic.get(name, math.nan),
                 "deflated_sharpe": comparison.deflated.get(name, math.nan),
-                "turnover": statistics.turnover(backtest.turnover) if backtest else math.nan,
-                "cost_rate": statistics.cost_rate(backtest.cost, backtest.value) if backtest else math.nan,
             }
         )
+    return found
+
+
+def run_metrics(study: Study, comparison: Comparison) -> list[dict[str, Any]]:
+    """Return the measures of each run, the best learner first, its runs in the order of their names."""
+    found = []
+    for strategy in comparison.sharpe:
+        numbers = study.measures(strategy)
+        for place, run in enumerate(study.runs.get(strategy, ())):
+            each = {measure: float(number[place]) for measure, number in numbers.items()}
+            found.append({"strategy": strategy, "run": run} | each)
     return found
 
 
@@ -249,25 +298,41 @@ def _years(study: Study, comparison: Comparison) -> list[dict[str, Any]]:
     ends = np.unique([0, *np.flatnonzero(years[1:] > years[:-1]), len(years) - 1])
     table = []
     for name in comparison.sharpe:
-        changes = 100.0 * statistics.simple_returns(study.backtests[name].value[ends])
+        changes = 100.0 * statistics.over_runs(statistics.simple_returns(study.backtests[name].value[ends]))
         shown = np.round(changes, 1) + 0.0  # no minus zero
         table.append({"Strategy": name} | dict(zip(years[ends[1:]].astype(str), shown, strict=True)))
     return table
 
 
+def _runs(study: Study, comparison: Comparison) -> list[dict[str, str]]:
+    """Return the table of runs as text."""
+    return [
+        {"Strategy": row["strategy"], "Run": row["run"], "Sharpe": _number(row["sharpe"], 2), **_measured(row)}
+        for row in run_metrics(study, comparison)
+    ]
+
+
 def _compliance(study: Study) -> list[dict[str, str]]:
-    """Return on how many days each rule kept each strategy from its target, and by how much."""
+    """Return on how many days each rule kept each strategy from its target, and by how much; of runs, the means."""
     amounts: dict[tuple[str, str], list[float]] = {}
     for row in study.compliance:
         amounts.setdefault((str(row["strategy"]), str(row["rule"])), []).append(float(row["amount"]))
     return [
-        {"Strategy": name, "Rule": rule, "Days": f"{len(found):,}", "Mean amount": f"{np.mean(found):.4f}"}
+        {
+            "Strategy": name,
+            "Rule": rule,
+            "Days": f"{round(len(found) / len(study.runs.get(name, [name])), 1):,g}",
+            "Mean amount": f"{np.mean(found):.4f}",
+        }
         for (name, rule), found in sorted(amounts.items())
     ]
 
 
 def _curves(study: Study) -> Iterable[dict[str, object]]:
-    curves = {name: backtest.value for name, backtest in study.backtests.items()}
+    curves: dict[str, Array] = {}
+    for name, backtest in study.backtests.items():
+        names = [f"{name} {run}" for run in study.runs.get(name, ())] or [name]
+        curves |= dict(zip(names, np.column_stack([backtest.value]).T, strict=True))
     curves |= {study.index[0]: study.index[1]} if study.index else {}
     for day, date in enumerate(study.dates):
         yield {"date": str(date)} | {name: float(curve[day]) for name, curve in curves.items()}

@@ -3,7 +3,8 @@
 Conventions: a year has 252 days, returns are simple and daily, *excess* returns are those above cash. Deviations are
 sample deviations (n - 1), moments are plain averages, kurtosis is 3 for a normal distribution. Losses (value at risk,
 CVaR) are positive, drawdowns negative. Curves and returns are (T,) or, of K strategies side by side, (T, K): whatever
-is measured is measured along the first axis.
+is measured is measured along the first axis. A learner that was trained R times is one strategy, (T, R), and its
+measures are the means over its runs.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -103,31 +104,31 @@ def kurtosis(returns: Array) -> Any:
     return _moment(returns, 4)
 
 
-def turnover(traded: Array) -> float:
+def turnover(traded: Array) -> Any:
     """Return what is traded in a year, bought and sold together, as a multiple of the value.
 
     Args:
-        traded: (T,), on each day the sum of the trades' sizes over the value before them. The last day's trade was
+        traded: (T, ...), on each day the sum of the trades' sizes over the value before them. The last day's trade was
             never held, and does not count.
     """
-    return float(np.mean(traded[:-1]) * DAYS_PER_YEAR)
+    return np.mean(traded[:-1], axis=0) * DAYS_PER_YEAR
 
 
-def cost_rate(cost: Array, value: Array) -> float:
+def cost_rate(cost: Array, value: Array) -> Any:
     """Return what trading costs in a year, as a share of the value.
 
     Args:
-        cost: (T,), paid on each day.
-        value: (T,), before trading.
+        cost: (T, ...), paid on each day.
+        value: (T, ...), before trading.
     """
-    return float(np.mean(_share(cost, value)[:-1]) * DAYS_PER_YEAR)
+    return np.mean(_share(cost, value)[:-1], axis=0) * DAYS_PER_YEAR
 
 
-def measures(value: Array, cash_return: ArrayLike = 0.0) -> dict[str, float]:
+def measures(value: Array, cash_return: ArrayLike = 0.0) -> dict[str, Any]:
     """Return every measure of a curve, by name.
 
     Args:
-        value: (T,).
+        value: (T, ...).
         cash_return: of each day since the one before: a number, or (T,), of which the first is not used.
     """
     returns, excess = simple_returns(value), excess_returns(value, cash_return)
@@ -143,13 +144,18 @@ def measures(value: Array, cash_return: ArrayLike = 0.0) -> dict[str, float]:
         "skewness": skewness(returns),
         "kurtosis": kurtosis(returns),
     }
-    return {name: float(x) for name, x in found.items()}
+    return {name: np.asarray(x)[()] for name, x in found.items()}  # a number, where there is but one curve
 
 
 def excess_returns(value: Array, cash_return: ArrayLike = 0.0) -> Array:
-    """Return the returns above cash (T - 1,) of a curve (T,); `cash_return` as in `measures`."""
-    returns = simple_returns(value)
-    return returns - np.broadcast_to(np.asarray(cash_return, np.float64), len(returns) + 1)[1:]
+    """Return the returns above cash (T - 1, ...) of a curve (T, ...); `cash_return` as in `measures`."""
+    cash = np.broadcast_to(np.asarray(cash_return, np.float64), len(value))[1:]
+    return (simple_returns(value).T - cash).T
+
+
+def over_runs(found: Array) -> Array:
+    """Return the mean over runs (T,) of what is (T, R), and what is (T,) as it is."""
+    return found if found.ndim == 1 else found.mean(axis=1)
 
 
 def probabilistic_sharpe_ratio(excess: Array, benchmark: float = 0.0) -> float:
@@ -208,7 +214,7 @@ def deflated_sharpe_ratio(excess: Array, tried: ArrayLike, trials: int | None = 
     return probabilistic_sharpe_ratio(excess, expected_max_sharpe(trials or len(ratios), deviation))
 
 
-def overfitting_probability(excess: Array, parts: int = 16) -> float:
+def overfitting_probability(excess: Array, parts: int = 16, runs: Sequence[int] | None = None) -> float:
     """Return how likely the strategy that was best in one half of the days is not above the median in the other half.
 
     Combinatorially symmetric cross-validation: the days are cut into parts, and every choice of half of them is a
@@ -217,13 +223,14 @@ def overfitting_probability(excess: Array, parts: int = 16) -> float:
     Args:
         excess: (T, K) of K strategies.
         parts: an even number. Of the oldest days as many are left out as do not fill the parts.
+        runs: how many columns belong to each strategy; by default one.
 
     Source:
         Bailey, Borwein, Lopez de Prado and Zhu, "The probability of backtest overfitting", Journal of Computational
         Finance 20 (2017), section 3.
     """
-    days, strategies = len(excess) // parts, excess.shape[1]
-    blocks = excess[len(excess) - days * parts :].reshape(parts, days, strategies)
+    days, columns = len(excess) // parts, excess.shape[1]
+    blocks = excess[len(excess) - days * parts :].reshape(parts, days, columns)
     sums, squares = blocks.sum(axis=1), (blocks**2).sum(axis=1)
     halves = np.zeros((math.comb(parts, parts // 2), parts))
     for row, half in enumerate(itertools.combinations(range(parts), parts // 2)):
@@ -231,15 +238,15 @@ def overfitting_probability(excess: Array, parts: int = 16) -> float:
 
     def ratios(chosen: Array) -> Array:
         mean, square = (chosen @ x / (days * parts / 2.0) for x in (sums, squares))
-        return np.asarray(_ratio(mean, np.sqrt(np.maximum(square - mean**2, 0.0))))
+        return _by_strategy(_or_zero(_ratio(mean, np.sqrt(np.maximum(square - mean**2, 0.0)))), runs)
 
     best = np.argmax(ratios(halves), axis=1)
     judged = ratios(1.0 - halves)
     rank = np.sum(judged <= judged[np.arange(len(best)), best][:, None], axis=1)
-    return float(np.mean(rank / (strategies + 1.0) <= 0.5))
+    return float(np.mean(rank / (judged.shape[1] + 1.0) <= 0.5))
 
 
-def block_length(excess: Array) -> float:
+def block_length(excess: Array, runs: Sequence[int] | None = None) -> float:
     """Return the mean length of blocks with which to draw days anew, to see how far Sharpe ratios vary.
 
     It is the length that Politis and White choose for the mean of the ratio's influence function, whose variance is
@@ -247,6 +254,7 @@ def block_length(excess: Array) -> float:
 
     Args:
         excess: (T, K).
+        runs: how many columns belong to each strategy; by default one.
 
     Source:
         Politis and White, "Automatic block-length selection for the dependent bootstrap", Econometric Reviews 23
@@ -254,7 +262,7 @@ def block_length(excess: Array) -> float:
     """
     scaled = (excess - excess.mean(axis=0)) / excess.std(axis=0)
     influence = scaled - excess.mean(axis=0) / excess.std(axis=0) * (scaled**2 - 1.0) / 2.0
-    return max(1.0, float(_arch().optimal_block_length(influence)["stationary"].max()))
+    return max(1.0, float(_arch().optimal_block_length(_by_strategy(influence, runs))["stationary"].max()))
 
 
 def superior_predictive_ability(
@@ -296,6 +304,7 @@ class Comparison:
     p_value: dict[str, float]
     """Of each difference, adjusted for there being so many."""
     probabilistic: dict[str, float]
+    """NaN, as the next, of a strategy with runs: they are statements of one curve, and a mean ratio has none."""
     deflated: dict[str, float]
     spa: float
     overfitting: float
@@ -321,8 +330,14 @@ def compare(
     at most 5 % (single step, Romano and Wolf, "Stepwise multiple testing as formalized data snooping", Econometrica 73,
     2005).
 
+    The Sharpe ratio of a learner is the mean of its runs' ratios, NaN if a run risks nothing. Of its R runs R are drawn
+    anew with the days, so that intervals are about other runs on other days. They are too narrow for two or three runs
+    that differ much, and too wide for runs that have little in common, since what is particular to a run and a day
+    counts twice (Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1, 2007). Hansen's test, of mean
+    returns, has the runs' mean returns.
+
     Args:
-        excess: the excess returns (T,) by name.
+        excess: the excess returns by name: (T,), or (T, R) of a learner's R runs.
         benchmark: one of the names.
         replicates: how many draws.
         seed: of the draws.
@@ -340,19 +355,27 @@ def compare(
         raise ValueError(f"{days} daily returns: at least {MIN_DAYS} are needed to tell skill from luck.")
     if trials is not None and trials < len(excess):
         raise ValueError(f"trials = {trials}: at least the {len(excess)} strategies compared were tried.")
-    ratios = {name: float(sharpe(x)) for name, x in excess.items()}
+    ratios = {name: float(np.mean(sharpe(x))) for name, x in excess.items()}
     if math.isnan(ratios[benchmark]):
         raise ValueError(f"benchmark = {benchmark!r} risks nothing, and has no Sharpe ratio to compare with.")
     ordered = sorted(excess, key=lambda name: -math.inf if math.isnan(ratios[name]) else ratios[name], reverse=True)
     risky = [name for name in ordered if not math.isnan(ratios[name])]
-    rivals = [name for name in risky if name != benchmark and np.std(excess[name] - excess[benchmark]) > _ROUNDING]
+    daily = {name: over_runs(excess[name]) for name in risky}
+    rivals = [name for name in risky if name != benchmark and np.std(daily[name] - daily[benchmark]) > _ROUNDING]
     together = np.column_stack([excess[name] for name in risky])
+    runs = [excess[name][0].size for name in risky]
 
-    block = block or block_length(together)
-    draws = _arch().StationaryBootstrap(block, together, seed=seed).apply(sharpe, replicates)
-    drawn = dict(zip(risky, np.nan_to_num(draws).T, strict=True))  # nothing risked on the days drawn: nothing earned
+    block = block or block_length(together, runs)
+    draws = _or_zero(_arch().StationaryBootstrap(block, together, seed=seed).apply(sharpe, replicates))
+    random = np.random.default_rng([seed, 1])
+    drawn = {
+        name: _runs_redrawn(found, random)
+        for name, found in zip(risky, np.split(draws, np.cumsum(runs)[:-1], axis=1), strict=True)
+    }
     differences = {name: (ratios[name] - ratios[benchmark], drawn[name] - drawn[benchmark]) for name in rivals}
     nothing = np.full(replicates, math.nan)
+    unknown = dict.fromkeys(ordered, math.nan)
+    curves = {name: x for name, x in excess.items() if x.ndim == 1}
     return Comparison(
         benchmark=benchmark,
         trials=trials or len(excess),
@@ -362,15 +385,35 @@ def compare(
         sharpe={name: _estimate(ratios[name], drawn.get(name, nothing)) for name in ordered},
         difference={name: _estimate(*found) for name, found in differences.items()},
         p_value=_adjusted(differences),
-        probabilistic={name: probabilistic_sharpe_ratio(excess[name]) for name in ordered},
-        deflated={name: deflated_sharpe_ratio(excess[name], list(ratios.values()), trials) for name in ordered},
+        probabilistic=unknown | {name: probabilistic_sharpe_ratio(x) for name, x in curves.items()},
+        deflated=unknown
+        | {name: deflated_sharpe_ratio(x, list(ratios.values()), trials) for name, x in curves.items()},
         spa=superior_predictive_ability(
-            np.column_stack([excess[name] for name in rivals]), excess[benchmark], block, replicates, seed
+            np.column_stack([daily[name] for name in rivals]), daily[benchmark], block, replicates, seed
         )
         if rivals
         else math.nan,
-        overfitting=overfitting_probability(together) if len(risky) > 1 else math.nan,
+        overfitting=overfitting_probability(together, runs=runs) if len(risky) > 1 else math.nan,
     )
+
+
+def _runs_redrawn(ratios: Array, random: np.random.Generator) -> Array:
+    """Return in each draw the mean of as many runs, drawn with replacement.
+
+    Args:
+        ratios: (replicates, R) of each run.
+        random: draws the runs.
+    """
+    chosen = random.integers(ratios.shape[1], size=ratios.shape)
+    return np.asarray(np.take_along_axis(ratios, chosen, axis=1).mean(axis=1))
+
+
+def _by_strategy(found: Array, runs: Sequence[int] | None) -> Array:
+    """Return the means over the columns that belong to each strategy."""
+    if runs is None:
+        return found
+    starts = np.cumsum([0, *runs[:-1]])
+    return np.asarray(np.add.reduceat(found, starts, axis=1) / np.asarray(runs))
 
 
 def _adjusted(differences: Mapping[str, tuple[float, Array]]) -> dict[str, float]:
@@ -401,6 +444,11 @@ def _ratio(mean: Any, risk: Any) -> Any:
     """Return an annual ratio; NaN where the risk is but rounding."""
     is_risky = np.greater(risk, _ROUNDING)
     return np.where(is_risky, mean, math.nan) / np.where(is_risky, risk, 1.0) * math.sqrt(DAYS_PER_YEAR)
+
+
+def _or_zero(ratios: Any) -> Array:
+    """Return ratios; on days on which nothing was risked, nothing was earned."""
+    return np.asarray(np.nan_to_num(ratios))
 
 
 def _moment(returns: Array, order: int) -> Any:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 
 from rlx.envs.core.problem import state_dtype
-from rlx.envs.portfolio import worlds as w
+from rlx.envs.portfolio import generator as w
 from rlx.envs.portfolio.us20 import shipped
 
 DAYS = 2265
@@ -178,7 +178,7 @@ def records(world, assets, first, last):
     task = np.zeros(1, [("assets", np.int64), ("first", np.int64), ("last", np.int64), *w.PARAMETERS(32)])
     task["assets"], task["first"], task["last"] = assets, first, last
     w.pack_world(world, task[0])
-    state = np.zeros(1, state_dtype(*w.STATE(32)))
+    state = np.zeros(1, state_dtype(("tradable", np.int8, (32,)), *w.STATE(32)))
     state["rng"] = [1, 0, 0]
     return task[0], state[0]
 
@@ -264,6 +264,73 @@ def test_mixed_is_half_of_each(table):
     assert w.sample(w.Mixed(share=0.0), 3, seed=1, table=table)[0].tobytes() not in days
 
 
+# --- What is there ----------------------------------------------------------------------------------------------------
+
+
+def listings(world, days, seed=0, assets=20):
+    """Return what is known of each asset, (days + 1, N), the first before any day, and the returns."""
+    task, state = records(world, assets, 0, 0)
+    state["rng"][0] = seed
+    relatives, known = np.ones((days, assets)), np.zeros((days + 1, assets), np.int8)
+    w.start(task, state, np.zeros((0, assets)))
+    known[0] = state["tradable"][:assets]
+    for t in range(days):
+        w.advance(task, state, np.zeros((0, assets)), relatives[t])
+        known[t + 1] = state["tradable"][:assets]
+    return known, relatives - 1.0
+
+
+def test_absent_assets_are_as_many_as_said():
+    absent = {
+        share: np.array([listings(w.Lognormal(absent=share), 0, seed)[0][0] for seed in range(400)]) == w.MISSING
+        for share in (0.2, 0.4, 1.0)
+    }
+    for share in (0.2, 0.4):
+        assert abs(absent[share].mean() - share) < 4.0 * (share * (1.0 - share) / absent[share].size) ** 0.5
+    assert (absent[0.2] <= absent[0.4]).all()  # the same luck
+    assert (absent[1.0].sum(axis=1) == 19).all()  # one stays
+    assert np.ptp((~absent[1.0]).sum(axis=0)) < 4.0 * (2.0 * 400 * 0.05) ** 0.5  # any of them
+
+
+def test_gaps_are_as_many_as_said():
+    known, returns = listings(w.Garch(gaps=0.3), 2000)
+    assert (known[0] == w.TRADABLE).all() and set(known.ravel()) == {w.TRADABLE, w.HALTED}
+    is_halted = known[1:] == w.HALTED
+    assert abs(is_halted.mean() - 0.3) < 4.0 * (0.21 / is_halted.size) ** 0.5
+    again = is_halted[1:][is_halted[:-1]].mean()
+    assert abs(again - 0.3) < 4.0 * (0.21 / (0.3 * is_halted.size)) ** 0.5  # days are independent
+    np.testing.assert_array_equal(returns, listings(w.Garch(), 2000)[1])
+    with_ends = listings(w.Garch(gaps=0.3, delist=0.5), 2000)[0][1:]
+    assert (is_halted == (with_ends == w.HALTED))[with_ends != w.MISSING].mean() > 0.999  # but on the days of an end
+
+
+def test_assets_end_as_often_as_said():
+    lives = []
+    for seed in range(40):
+        known, returns = listings(w.Lognormal(delist=2.0), 252, seed)
+        expected = listings(w.Lognormal(), 252, seed)[1]
+        for column, day, plain in zip(known.T, returns.T, expected.T, strict=True):
+            end = int((column == w.TRADABLE).sum())  # the day after the last price
+            assert (column[:end] == w.TRADABLE).all() and (column[end : end + 1] == w.DELISTED).all()
+            assert (column[end + 1 :] == w.MISSING).all()
+            assert (day[: end - 1] == plain[: end - 1]).all() and not day[end - 1 :].any()
+            lives.append(end - 1)
+    survived = np.mean(np.array(lives) == 252)
+    expected = np.exp(-2.0)
+    assert abs(survived - expected) < 4.0 * (expected * (1.0 - expected) / len(lives)) ** 0.5
+
+
+def test_what_is_missing_has_its_own_luck(table):
+    """Neither prices nor each other: the stream advances alike whatever is drawn from it."""
+    for name in w.WORLDS:
+        drawn = []
+        for fields in ({"gaps": 0.1}, {"gaps": 0.4, "delist": 9.0, "absent": 0.9}):
+            task, state = records(w.WORLDS[name](**fields), 20, 0, len(table) - 1)
+            w.draw(task, state, table, np.empty((50, 20)), np.empty(50))
+            drawn.append((state["world_rng"].tolist(), state["listing_rng"].tolist()))
+        assert drawn[0] == drawn[1] and drawn[0][0] == luck(w.WORLDS[name](), table)
+
+
 def test_bootstrap_needs_data():
     for world in (w.Bootstrap(), w.Mixed()):
         with pytest.raises(ValueError, match="world draws from recorded returns: pass table"):
@@ -283,6 +350,34 @@ def test_optimum_of_one_asset_is_mertons():
     assert w.optimum(w.Lognormal(mean=-0.5), 1, nowhere) == pytest.approx([0.0])
     many = w.optimum(w.Lognormal(mean=0.02, correlation=0.5), 20, nowhere)
     assert many == pytest.approx(np.full(20, 0.02 / (0.282**2 * (1 + 19 * 0.5))))
+
+
+@pytest.mark.parametrize("is_long_only", [True, False])
+def test_optimum_of_what_can_be_traded(is_long_only):
+    """By hand for one free asset; for three, SciPy finds nothing better."""
+    world, nowhere, held = w.Lognormal(mean=0.08, volatility=0.3, correlation=0.5), {}, np.array([0.4, 0.1, 0.0, 0.2])
+    only = np.array([False, True, False, False])
+    found = w.optimum(world, 4, nowhere, aversion=1.0, is_long_only=is_long_only, present=held, tradable=only)
+    best = (0.08 - 0.045 * 0.6) / 0.09  # less what the others' covariance takes
+    assert found == pytest.approx([0.4, min(best, 0.4) if is_long_only else best, 0.0, 0.2], rel=1e-9)
+    mean, covariance = world.moments(4, nowhere)
+    three = np.array([True, True, False, True])
+    found = w.optimum(world, 4, nowhere, aversion=2.0, is_long_only=is_long_only, present=held, tradable=three)
+
+    def loss(x):
+        weights = np.insert(x, 2, 0.0)
+        return weights @ covariance @ weights - mean @ weights
+
+    solved = optimize.minimize(loss, np.full(3, 0.1), bounds=[(0.0, 1.0)] * 3 if is_long_only else None)
+    assert found[2] == 0.0 and loss(np.delete(found, 2)) <= solved.fun + 1e-9
+    assert np.array_equal(w.optimum(world, 4, nowhere, present=held, tradable=np.zeros(4, bool)), held)
+    everything = w.optimum(world, 4, nowhere, is_long_only=is_long_only, present=held, tradable=np.ones(4, bool))
+    assert np.array_equal(everything, w.optimum(world, 4, nowhere, is_long_only=is_long_only))
+
+
+def test_optimum_without_cash():
+    held, tradable = np.array([0.7, 0.3, 0.0, 0.0]), np.array([False, False, True, True])
+    assert np.array_equal(w.optimum(w.Lognormal(mean=0.5), 4, {}, present=held, tradable=tradable), held)
 
 
 def utility(weights, returns, expected, aversion):

@@ -7,6 +7,9 @@ episode keeps secret, and `advance` the next day. In some worlds the best that a
 Where figures are called measured, they are those of the twenty shipped stocks, 2007-2015; the GARCH(1,1)-t fits are
 arch's. How many numbers a world draws does not depend on its parameters, so that episodes of the same seed in two
 contexts have the same luck.
+
+Which assets there are to trade is drawn beside the prices, from a stream of its own: see `World`, `begin_listing` and
+`change_listing`.
 """
 
 from __future__ import annotations
@@ -28,6 +31,9 @@ Record = Any
 
 #: What moves the prices. `MIXED` turns into `BOOTSTRAP` or `GARCH` when an episode starts.
 HISTORY, BOOTSTRAP, GARCH, BATES, PAIR, REGIMES, LOGNORMAL, MIXED = range(8)
+#: What is known of an asset on a day: it has no price, or its last was the day before's; from `TRADABLE` on it has one,
+#: and can be traded or not.
+MISSING, DELISTED, TRADABLE, HALTED = range(4)
 #: Two states of a market.
 CALM, STRESS = range(2)
 YEAR = 252.0
@@ -39,6 +45,10 @@ ALPHA, DECAY, NU, VOLATILITY, CORRELATION = (0.46, 1.51), (0.33, 2.42), (0.76, 1
 
 def _share(default: float, meaning: str, **bounds: Any) -> Any:
     return quantity(default, "1", meaning, **({"low": 0.0, "high": 1.0} | bounds))
+
+
+def _missing(from_zero: float, meaning: str) -> Any:
+    return _share(0.0, meaning, spread=(0.0, 4.0), from_zero=from_zero)
 
 
 def _mean(default: float, meaning: str) -> Any:
@@ -55,12 +65,24 @@ def _stay(default: float, meaning: str) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class World(Parameters):
-    """What all worlds have."""
+    """What all worlds have.
+
+    Assets may be missing, as real ones are: for the whole episode, on a day, or from a day on. What cannot be traded is
+    shown as such, and what has no price has returns of 0, as in recorded data; the equal weights of the benchmark leave
+    it out. It may have ended before the first decision, on a day of the window. In `Garch`, `Bates` and `Lognormal`
+    worlds all assets are drawn alike, so that their order says nothing.
+    """
 
     drift: float = quantity(0.0, "1/year", "added to the growth of every asset", low=-0.5, high=0.5, from_zero=0.5)
     tick: float = quantity(
         0.0, "currency", "prices are multiples of it; they start at 100", low=0.0, high=10.0, from_zero=0.1
     )
+    absent: float = _missing(0.5, "probability that an asset is missing all along; one of them is there")
+    gaps: float = _missing(0.2, "probability that an asset cannot be traded on a day; its price goes on")
+    delist: float = quantity(
+        0.0, "1/year", "rate at which assets end, as cash at the last price", low=0.0, high=50.0, spread=(0.0, 4.0),
+        from_zero=0.5,
+    )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,6 +259,7 @@ def STATE(size: int) -> tuple[tuple[Any, ...], ...]:
     of_assets = ("price", "variance", "volatility", "alpha", "persistence", "nu", "loading", "mean", "spread")
     return (
         ("world_rng", np.uint64, (3,)),  # the world's own stream: what it takes from it changes nothing else
+        ("listing_rng", np.uint64, (3,)),  # of what can be traded
         ("world_model", np.int64),  # as `World`'s number, never `MIXED`
         ("world_regime", np.int64),  # of the next return
         ("world_row", np.int64),  # of the data
@@ -298,11 +321,12 @@ def start(p: Record, s: Record, table: Array) -> None:
 
     Args:
         p: the task, with `PARAMETERS`, ``assets``, ``first`` and ``last``: what may be drawn from the table.
-        s: the state, with ``rng`` and `STATE`.
+        s: the state, with ``rng``, ``tradable`` (N,) and `STATE`.
         table: (T, N) simple returns from the close before; only `BOOTSTRAP` needs it.
     """
     s.world_rng[0] = bits(s.rng)
     s.world_rng[1:] = np.uint64(0)
+    begin_listing(p, s)
     s.world_model = p.world
     if p.world == MIXED:
         s.world_model = BOOTSTRAP if uniform(s.world_rng) < p.world_share else GARCH
@@ -371,6 +395,38 @@ def advance(p: Record, s: Record, table: Array, relatives: Array) -> None:
             price = max(round(s.world_price[j] * relatives[j] / p.world_tick), 1.0) * p.world_tick
             relatives[j] = price / s.world_price[j]
             s.world_price[j] = price
+    if p.world_absent > 0.0 or p.world_gaps > 0.0 or p.world_delist > 0.0:
+        change_listing(p, s, relatives)
+
+
+@jit
+def begin_listing(p: Record, s: Record) -> None:
+    """Draw which assets there are; of those that chance would take, the last one stays."""
+    s.listing_rng[0] = ~s.world_rng[0]
+    s.listing_rng[1:] = np.uint64(0)
+    kept, most = 0, -1.0
+    for j in range(p.assets):
+        drawn = uniform(s.listing_rng)
+        s.tradable[j] = MISSING if drawn < p.world_absent else TRADABLE
+        if drawn > most:
+            kept, most = j, drawn
+    s.tradable[kept] = TRADABLE
+
+
+@jit
+def change_listing(p: Record, s: Record, relatives: Array) -> None:
+    """Draw what can be traded after the day; what has no price stands still, on the day of its end, too."""
+    ends = -math.expm1(-p.world_delist / YEAR)
+    for j in range(p.assets):
+        is_halted, is_ended = uniform(s.listing_rng) < p.world_gaps, uniform(s.listing_rng) < ends
+        if s.tradable[j] < TRADABLE:
+            s.tradable[j] = MISSING
+        elif is_ended:
+            s.tradable[j] = DELISTED
+        else:
+            s.tradable[j] = HALTED if is_halted else TRADABLE
+        if s.tradable[j] < TRADABLE:
+            relatives[j] = 1.0
 
 
 @jit
@@ -502,7 +558,8 @@ def sample(
     task["assets"], task["first"], task["last"] = assets, -1, len(table) - 1
     pack_world(world, task[0])
     # Few sizes, so that this is compiled once for most.
-    state = np.zeros(1, state_dtype(*STATE(32 * 4 ** max(math.ceil(math.log(assets / 32, 4)), 0))))
+    room = 32 * 4 ** max(math.ceil(math.log(assets / 32, 4)), 0)
+    state = np.zeros(1, state_dtype(("tradable", np.int8, (room,)), *STATE(room)))
     state["rng"] = new_stream(np.random.default_rng(seed))
     relatives, seen = np.empty((days, assets)), np.empty(days)
     draw(task[0], state[0], table, relatives, seen)
@@ -524,6 +581,8 @@ def optimum(
     cash_rate: float = 0.0,
     aversion: float = 1.0,
     is_long_only: bool = True,
+    present: Floats | None = None,
+    tradable: NDArray[np.bool_] | None = None,
 ) -> Floats:
     """Return the weights (N,) that are best for the next day without costs; the rest is cash.
 
@@ -531,6 +590,8 @@ def optimum(
     implies (``world.moments``). As days become short, that is the best for constant relative risk aversion where days
     are independent (Merton 1969), and for logarithmic utility, aversion 1, in all three worlds, since that is myopic.
     Free to go short, w = C^-1 (m - r) / aversion; a single asset's share is (m - r) / (aversion sigma^2).
+    What cannot be traded stays as it is, and the rest is best beside it; that assets may end or miss days to come is
+    not looked ahead to.
 
     Args:
         world: where.
@@ -539,22 +600,34 @@ def optimum(
         cash_rate: log of the growth of cash in a year.
         aversion: relative risk aversion.
         is_long_only: whether weights, cash included, must not be negative.
+        present: weights held, (N,); none if None.
+        tradable: which assets can be traded, (N,); all if None.
     """
-    mean, covariance = world.moments(assets, state)
-    excess, curvature = mean - cash_rate, aversion * covariance
-    if not is_long_only:
-        return np.asarray(np.linalg.solve(curvature, excess))
-    weights = momentum = np.zeros(assets)
+    free = np.ones(assets, np.bool_) if tradable is None else tradable
+    result = np.zeros(assets) if present is None else np.where(free, 0.0, present)
+    budget = 1.0 - result.sum() if is_long_only else math.inf
+    if free.any() and budget > 0.0:
+        mean, covariance = world.moments(assets, state)
+        excess = (mean - cash_rate - aversion * (covariance @ result))[free]
+        curvature = aversion * covariance[np.ix_(free, free)]
+        best = _best_affordable(excess, curvature, budget) if is_long_only else np.linalg.solve(curvature, excess)
+        result[free] = best
+    return result
+
+
+def _best_affordable(excess: Floats, curvature: Floats, budget: float) -> Floats:
+    """Maximise w excess - w curvature w / 2 over weights that are not negative and sum to at most ``budget``."""
+    weights = momentum = np.zeros(len(excess))
     speed, change, i = 1.0 / np.linalg.eigvalsh(curvature)[-1], 1.0, 0
     while change > 1e-12 and i < 10_000:
         # Accelerated projected gradient (Beck and Teboulle 2009).
-        moved = _affordable(momentum + speed * (excess - curvature @ momentum))
+        moved = _affordable(momentum + speed * (excess - curvature @ momentum), budget)
         momentum = moved + i / (i + 3.0) * (moved - weights)
         weights, change, i = moved, np.abs(moved - weights).max(), i + 1
     return weights
 
 
-def _affordable(x: Floats) -> Floats:
-    """Return the nearest point with no negative part and a sum of at most 1."""
+def _affordable(x: Floats, budget: float) -> Floats:
+    """Return the nearest point with no negative part and a sum of at most ``budget``."""
     clipped = np.maximum(x, 0.0)
-    return clipped if clipped.sum() <= 1.0 else nearest_weights(x)
+    return clipped if clipped.sum() <= budget else budget * nearest_weights(x / budget)
