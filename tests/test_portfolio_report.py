@@ -540,6 +540,8 @@ def test_a_run_tells_what_its_policy_was_trained_with(half, prices, monkeypatch)
     (half / "manifest.json").write_text(json.dumps({"settings": settings}))
     arguments = trained_with(half)
     assert arguments == trained_with(half / "policy.npz") == {"assets": ["D", "B"], "window": 5}
+    (half / "manifest.json").write_text(json.dumps({"settings": {"env_id": "rlx/PortfolioPair-v0", "env_kwargs": {}}}))
+    assert trained_with(half) == {"assets": 2, "window": 20}, "what the id says"
     monkeypatch.setattr(core, "read_policy", lambda path: Half(2))
     played, _ = play(half, load(prices), 0.0, arguments, *dates_of(400)[[10, -1]])
     np.testing.assert_allclose(played.weights[1], [0.0, 0.25, 0.0, 0.25, 0.5], atol=0.01)

@@ -17,6 +17,8 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from . import FAMILY
+
 if TYPE_CHECKING:
     from .accounting import Backtest
     from .market import Market
@@ -191,9 +193,11 @@ def trained_with(path: Path) -> dict[str, Any]:
     if not told:
         return {}
     settings = told[0].get("settings", told[0])
-    if not settings["env_id"].startswith("rlx/Portfolio"):
+    defaults = {row["id"]: row.get("kwargs", {}) for row in FAMILY["environments"]}
+    if settings["env_id"] not in defaults:
         raise ValueError(f"--policy {path}: it was trained in {settings['env_id']}, and knows no portfolios.")
-    return {name: value for name, value in settings["env_kwargs"].items() if name not in _SET_ELSEWHERE}
+    arguments = defaults[settings["env_id"]] | settings["env_kwargs"]
+    return {name: value for name, value in arguments.items() if name not in _SET_ELSEWHERE}
 
 
 def runs_of(name: str, path: Path) -> dict[str, Path]:
