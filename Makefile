@@ -44,6 +44,8 @@ install: $(READY)
 $(READY): pyproject.toml constraints.txt registry/_hatch.py $(if $(wildcard build/dev/rlx/__init__.py),,reinstall)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -c constraints.txt -e ".[all,web,docs,test]"
+	# Without what it depends on: its pygame would take the folder of pygame-ce.
+	$(BIN)/pip install -c constraints.txt --no-deps pysc2
 	touch $(READY)
 
 reinstall:

@@ -76,6 +76,7 @@ class Simulations:
             states["seed"][i] = NO_SEED
             if seed == NO_SEED:
                 seed = integer(states["rng"][i], SEEDS)
+            states["simulation"][i] = None  # what it holds may be needed for the next
             states["simulation"][i] = self._start(seed, rows["parameters"][min(i, len(rows) - 1)])
             states["is_shared"][i] = False
             _report(states["simulation"][i], i, *outputs)
