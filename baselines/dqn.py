@@ -60,8 +60,8 @@ class Args:
     episode_steps: int = 0
     """Cut training episodes off after so many steps, for more variety; 0 leaves the environment's own horizon."""
     network: str = "mlp"
-    """What reads the observations: mlp (any), onehot (integers), or categorical, dense or transformer (tile maps);
-    qweb, qweb-alone or qweb-overlap (pages, see the learner qweb)."""
+    """What reads the observations: mlp (any), onehot (integers), categorical, dense or transformer (tile maps),
+    fullyconv (pictures, where actions are pixels), or qweb, qweb-alone or qweb-overlap (pages, see learner qweb)."""
     width: float = 1.0
     """Of all but mlp: layers are so many times as wide as published, or 256 in onehot."""
     channels: tuple[int, ...] = (16, 32)
@@ -71,7 +71,7 @@ class Args:
     activation: str = "relu"
     """Of these layers: relu or tanh."""
     dueling: bool = True
-    """Of all but qweb: tell what a state is worth and what each action adds to it in streams of their own."""
+    """Of all but fullyconv and qweb: tell what a state is worth, and what each action adds to it, in two streams."""
     double: bool = True
     """Let the learned network choose the next action, and the target network only tell its value."""
     gamma: float = 0.99
@@ -390,7 +390,8 @@ class DQN:
         generator = torch.Generator().manual_seed(args.seed)
         self.random = np.random.default_rng((args.seed, 1))  # of exploration and replay
         self.network, self.target = (
-            Network(make_features(space, args.architecture, generator), self.actions, args, generator) for _ in range(2)
+            Network(make_features(space, args.architecture, generator, self.actions), self.actions, args, generator)
+            for _ in range(2)
         )
         copy_into(self.target.parameters, self.network.parameters)
         self.optimizer = torch.optim.Adam(self.network.parameters, args.rate, fused=True)

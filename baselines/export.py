@@ -45,6 +45,7 @@ from .policy import (
 from .qweb import WORDS
 
 if TYPE_CHECKING:
+    from .fullyconv import Values
     from .networks import Attention
 
 Array = NDArray[Any]
@@ -196,6 +197,38 @@ def _onehot(graph: Graph, features: Any) -> str:
     places = graph("Add", graph("Concat", *numbers, axis=1), features.starts.astype(np.int32))
     rows = graph("Gather", _array(features.table.weight), places)
     return graph("Tanh", graph("ReduceSum", rows, [1], keepdims=0))
+
+
+def _fullyconv(graph: Graph, features: Any) -> str:
+    """Return what `FullyConv` tells of each action, (B, actions, size)."""
+    pixels = []
+    for name, (values, *convolution) in features.convolutions.items():
+        x = _picture(graph, graph.read(name), values)
+        for layer, margin in zip(convolution[::2], (2, 1), strict=True):
+            x = graph("Relu", graph("Conv", x, _array(layer.weight), _array(layer.bias), pads=[margin] * 4))
+        pixels.append(graph("Reshape", x, [0, 0, -1]))
+    pixel = graph("Concat", *pixels, axis=1)
+    numbers = [_log1p(graph, graph("Flatten", graph.read(name))) for name in features.numbers]
+    told = graph("Concat", graph("Flatten", pixel), *numbers, axis=1)
+    state = graph("Relu", _linear(graph, told, features.joint))
+    first = graph("Unsqueeze", graph("Relu", _linear(graph, state, features.first)), [1])
+    return graph("Concat", first, graph("Transpose", pixel, perm=[0, 2, 1]), axis=1)
+
+
+def _picture(graph: Graph, picture: str, values: Values) -> str:
+    """Return what `Values` tells of pictures (B, layers, height, width)."""
+    told = []
+    if values.layers:
+        there = graph("Gather", picture, np.array(values.layers), axis=1)
+        is_kind = graph("Equal", there, np.array(values.values, np.int32)[:, None, None])
+        told.append(graph("Cast", is_kind, to=onnx.TensorProto.FLOAT))
+    if values.amounts:
+        told.append(_log1p(graph, graph("Gather", picture, np.array(values.amounts), axis=1)))
+    return graph("Concat", *told, axis=1)
+
+
+def _log1p(graph: Graph, numbers: str) -> str:
+    return graph("Log", graph("Add", graph("Cast", numbers, to=onnx.TensorProto.FLOAT), 1.0))
 
 
 def _linear(graph: Graph, x: str, layer: Any) -> str:
@@ -402,6 +435,7 @@ _PICTURES: dict[str, Callable[[Graph, Any], list[str]]] = {
 _FEATURES: dict[str, Callable[[Graph, Any], str]] = {
     "mlp": _flat,
     "onehot": _onehot,
+    "fullyconv": _fullyconv,
     **dict.fromkeys(_PICTURES, _maps),
     **dict.fromkeys(ACTION_NETWORKS, _pages),
 }
@@ -440,19 +474,19 @@ def _weights(graph: Graph, policy: AssetsPolicy) -> str:
 
 
 def _features(graph: Graph, policy: QPolicy | SoftmaxPolicy) -> str:
-    """Return the features of the observation, (B, size)."""
-    return _FEATURES[policy.features.architecture.network](graph, policy.features)
+    """Return the features of the observation, (B, size), or of each action, (B * actions, size)."""
+    x = _FEATURES[policy.features.architecture.network](graph, policy.features)
+    return graph("Reshape", x, [-1, policy.features.size]) if policy.features.is_per_action else x
 
 
 def _logits(graph: Graph, policy: SoftmaxPolicy) -> str:
-    return _layers(graph, _features(graph, policy), policy.layers, policy.activation)
+    told = _layers(graph, _features(graph, policy), policy.layers, policy.activation)
+    return graph("Reshape", told, [-1, int(policy.action_space.n)])
 
 
 def _q_values(graph: Graph, policy: QPolicy) -> str:
     """Return what each action is worth, (B, A)."""
     x = _features(graph, policy)
-    if policy.features.is_per_action:  # one row for each action
-        x = graph("Reshape", x, [-1, policy.features.size])
     x = _hidden(graph, x, policy.parts["trunk"], policy.activation)
     streams = {
         name: graph(

@@ -86,9 +86,13 @@ def misfits(env_id: str, env_kwargs: Mapping[str, Any]) -> dict[str, str]:
 
 
 def learners_for(env_id: str, env_kwargs: Mapping[str, Any]) -> list[str]:
-    """Return the learners that the actions, observations and contexts of ``env_id`` suit, those tuned for it first."""
+    """Return the learners that the actions, observations and contexts of ``env_id`` suit.
+
+    Those tuned for it come first, in the order in which `TUNED` has them.
+    """
     names = (name for name, misfit in misfits(env_id, env_kwargs).items() if not misfit)
-    return sorted(names, key=lambda name: (name, env_id) not in TUNED)
+    tuned = [name for name, tuned_id in TUNED if tuned_id == env_id]
+    return sorted(names, key=lambda name: tuned.index(name) if name in tuned else len(tuned))
 
 
 def args_of(algo: str) -> type[Any]:

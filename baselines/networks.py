@@ -1,12 +1,13 @@
 """Networks that read observations: all that comes before the hidden layers of a learner.
 
 "mlp" reads any observation that `Inputs` can: numbers as they are, pictures through convolutions. "onehot" reads
-integers that stand for choices, and is the fastest way to learn from maps of tiles. The other three read such maps
-around an actor, and are those of a family of papers about turn-based games: "categorical" has a number per tile
-(Sestini et al. 2019, https://arxiv.org/abs/2012.01914), "dense" a kind and attributes per tile, and "transformer" a
-list of entities beside the maps (both Sestini et al. 2020, https://arxiv.org/abs/2012.03532). They have no recurrent
-part: where the first paper has an LSTM of 256 units there is a layer of 256. How many values an integer can have
-follows from the bounds of the observation space.
+integers that stand for choices, and is the fastest way to learn from maps of tiles. "fullyconv" is for actions that
+point at a pixel, see `rlx.baselines.fullyconv`. The other three read maps of tiles around an actor, and are those of a
+family of papers about turn-based games: "categorical" has a number per tile (Sestini et al. 2019,
+https://arxiv.org/abs/2012.01914), "dense" a kind and attributes per tile, and "transformer" a list of entities beside
+the maps (both Sestini et al. 2020, https://arxiv.org/abs/2012.03532). They have no recurrent part: where the first
+paper has an LSTM of 256 units there is a layer of 256. How many values an integer can have follows from the bounds of
+the observation space.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Features(nn.Module):
     space: spaces.Space[Any]
     architecture: Architecture
     is_per_action = False  # whether there are features of each action: (B, actions, size)
+    actions = 0  # how many actions that tells apart; 0: any number
     device = torch.device("cpu")  # where it computes
     gain = 1.0  # times 1/sqrt(inputs): bound of the first parameters of a layer
     deviation = 1.0  # of the first parameters of embeddings
@@ -384,21 +386,30 @@ def _qweb(space: spaces.Space[Any], architecture: Architecture) -> Features:
     return QWeb(space, architecture)
 
 
+def _fullyconv(space: spaces.Space[Any], architecture: Architecture) -> Features:
+    from .fullyconv import FullyConv
+
+    return FullyConv(space, architecture)
+
+
 NETWORKS: dict[str, Callable[[spaces.Space[Any], Architecture], Features]] = {
     "mlp": Flat,
     "onehot": OneHot,
     "categorical": Categorical,
     "dense": Dense,
     "transformer": Transformer,
+    "fullyconv": _fullyconv,
 }
 
-#: Those whose features are of each action; only `DQN` can use them.
+#: Those whose features are of each action, and none of the state; only `DQN` can use them.
 ACTION_NETWORKS: dict[str, Callable[[spaces.Space[Any], Architecture], Features]] = dict.fromkeys(
     ("qweb", "qweb-alone", "qweb-overlap"), _qweb
 )
 
 
-def make_features(space: spaces.Space[Any], architecture: Architecture, generator: torch.Generator) -> Features:
+def make_features(
+    space: spaces.Space[Any], architecture: Architecture, generator: torch.Generator, actions: int = 0
+) -> Features:
     """Make the network of ``architecture`` for observations in ``space``.
 
     Layers start uniform in +-gain/sqrt(inputs), embeddings normal with the standard deviation that the network names.
@@ -407,11 +418,17 @@ def make_features(space: spaces.Space[Any], architecture: Architecture, generato
         space: of one observation.
         architecture: which network, and how large.
         generator: of the first parameters.
+        actions: how many there are, if that is known.
 
     Raises:
-        TypeError: a space that it cannot read; says which can be.
+        TypeError: a space that it cannot read, or another number of actions than it tells apart; says what suits it.
     """
     features = _empty(space, architecture).to_empty(device="cpu")
+    if actions and features.actions not in (0, actions):
+        raise TypeError(
+            f"The network {architecture.network!r} tells {features.actions} actions apart here, not {actions}. "
+            "Choose how the environment acts accordingly, or network=mlp."
+        )
     with torch.no_grad():
         for part in features.modules():
             if isinstance(part, nn.Linear | nn.Conv2d):

@@ -438,12 +438,15 @@ def describe_space(space: spaces.Space[Any]) -> dict[str, Any]:
         case spaces.MultiBinary():
             return {"kind": "MultiBinary", "n": space.shape}
         case spaces.Box():
-            bounds = {
-                name: bound.flat[0].item() if bound.size and (bound == bound.flat[0]).all() else bound.tolist()
-                for name, bound in (("low", space.low), ("high", space.high))
-            }
+            bounds = {"low": _bound(space.low), "high": _bound(space.high)}
             return {"kind": "Box", **bounds, "shape": space.shape, "dtype": str(space.dtype)}
     raise TypeError(f"A policy cannot be stored with the space {space}.")
+
+
+def _bound(bound: Array) -> Any:
+    """Return a bound as one number, where one will do."""
+    number = bound.flat[0].item() if bound.size else 0
+    return number if (bound == number).all() else bound.tolist()
 
 
 def read_space(description: Mapping[str, Any]) -> spaces.Space[Any]:

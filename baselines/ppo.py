@@ -62,7 +62,8 @@ class Args:
     episode_steps: int = 0
     """Cut training episodes off after so many steps, for more variety; 0 leaves the environment's own horizon."""
     network: str = "mlp"
-    """What reads the observations: mlp (any), onehot (integers), or categorical, dense or transformer (tile maps)."""
+    """What reads the observations: mlp (any), onehot (integers), categorical, dense or transformer (tile maps), or
+    fullyconv (pictures, where actions are pixels)."""
     width: float = 1.0
     """Of all but mlp: layers are so many times as wide as published, or 256 in onehot."""
     channels: tuple[int, ...] = (16, 32)
@@ -126,14 +127,22 @@ class Args:
 
 
 class Network:
-    """Policy and critic: features of the observation, which they share, and layers of their own."""
+    """Policy and critic: features of the observation, which they share, and layers of their own.
+
+    Of features of each action (`Features.is_per_action`) the policy has one linear layer, the same for all actions, and
+    the critic reads those of the first, which tell the state.
+    """
 
     def __init__(self, features: Features, actions: int, args: Args, generator: torch.Generator) -> None:
-        """Make fresh parameters; the probabilities start nearly equal."""
+        """Make fresh parameters; the probabilities start nearly equal, but for features of each action."""
         self.features = features
         self.activation = ACTIVATIONS[args.activation]
         sizes = (features.size, *args.hidden_sizes)
-        self.policy = make_network((*sizes, actions), generator)
+        if features.is_per_action:
+            # Not near zero: with little to learn from, the features would be the critic's alone, and could die.
+            self.policy = make_network((features.size, 1), generator, last=None)
+        else:
+            self.policy = make_network((*sizes, actions), generator)
         self.critic = make_network((*sizes, 1), generator, last=None)
         self.parameters = [*features.parameters(), *self.policy, *self.critic]
         features.device = torch.device(args.device)
@@ -142,10 +151,11 @@ class Network:
     def tell(self, columns: Columns, allowed: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logarithms of all actions' probabilities, (B, A), and the values, (B,)."""
         features = self.features(columns)
-        logits = forward(self.policy, features, self.activation)
+        state = features[:, 0] if self.features.is_per_action else features
+        logits = forward(self.policy, features.flatten(0, -2), self.activation).reshape(len(features), -1)
         # Not minus infinity, of which the entropy would make 0 times infinity.
         logits = logits.masked_fill(~allowed, -1e9)
-        return torch.log_softmax(logits, dim=1), forward(self.critic, features, self.activation).squeeze(1)
+        return torch.log_softmax(logits, dim=1), forward(self.critic, state, self.activation).squeeze(1)
 
 
 def advantages(
@@ -236,7 +246,7 @@ class PPO:
 
         generator = torch.Generator().manual_seed(args.seed)
         self.random = np.random.default_rng((args.seed, 1))  # of actions and the order of batches
-        features = make_features(self.envs.single_observation_space, args.architecture, generator)
+        features = make_features(self.envs.single_observation_space, args.architecture, generator, self.actions)
         self.network = Network(features, self.actions, args, generator)
         self.optimizer = torch.optim.Adam(self.network.parameters, args.rate, eps=1e-5, fused=True)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-#: (algorithm, environment) -> arguments that differ from the algorithm's defaults.
+#: (algorithm, environment) -> arguments that differ from the algorithm's defaults; of an environment, the one to choose
+#: first comes first.
 TUNED: dict[tuple[str, str], dict[str, Any]] = {
     # 50 000 updates, some two minutes of one core. Without short episodes, held actions, the saturation penalty, the
     # larger actor rate or the third layer, runs leave the limits or stay far behind: see
@@ -125,3 +126,46 @@ _PAGES = (
     "EnterText", "LoginUser", "SocialMedia",
 )  # fmt: skip
 TUNED |= {("qweb", f"rlx/WebNav{page}-v0"): _QWEB for page in _PAGES}
+
+# StarCraft II mini-games: less than a minute of one core each, decisions half a second apart. What mattered: a short
+# sight, for a reward is a few decisions away, little entropy, which is large with hundreds of actions, and many
+# environments. PPO on the grid, which is what acts by default; DDPG points (`action="point"`).
+_MINI_GAME = {
+    "num_envs": 128,
+    "rollout_steps": 32,
+    "hidden_sizes": (128, 128),
+    "activation": "relu",
+    "gae_lambda": 0.9,
+    "batch_size": 1024,
+    "entropy_weight": 5e-4,
+    "rate": 1e-3,
+}
+TUNED |= {
+    ("ppo", "rlx/SC2-MoveToBeacon-v0"): {**_MINI_GAME, "steps": 800_000, "gamma": 0.9, "temperature": 0.3},
+    ("ppo", "rlx/SC2-CollectMineralShards-v0"): {**_MINI_GAME, "steps": 400_000, "gamma": 0.9, "temperature": 1.0},
+    ("ppo", "rlx/SC2-DefeatRoaches-v0"): {**_MINI_GAME, "steps": 600_000, "gamma": 0.97, "reward_scale": 0.1},
+    ("dqn", "rlx/SC2-MoveToBeacon-v0"): {
+        "steps": 300_000,
+        "num_envs": 64,
+        "hidden_sizes": (128, 128),
+        "gamma": 0.9,
+        "batch_size": 128,
+        "replay_size": 150_000,
+        "update_ratio": 1 / 32,
+        "warmup": 6_400,
+        "epsilon_end": 0.02,
+    },
+    ("ddpg", "rlx/SC2-MoveToBeacon-v0"): {
+        "steps": 150_000,
+        "num_envs": 64,
+        "hidden_sizes": (64, 64),
+        "gamma": 0.9,
+        "replay_size": 150_000,
+        "update_ratio": 1 / 32,
+        "warmup": 6_400,
+        "actor_rate": 3e-4,
+        "saturation_penalty": 0.1,
+        "noise_start": 0.5,
+        "noise_end": 0.1,
+    },
+}

@@ -75,7 +75,7 @@ def hold_together(policy: Any, env: gymnasium.Env[Any, Any], path: Path) -> dict
     return expected
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", [name for name in NETWORKS if name != "fullyconv"])
 def test_networks_of_the_roguelike(network: str, tmp_path: Path) -> None:
     env = gymnasium.make(ROGUELIKE, obs=OBSERVED.get(network, "ids"))
     policy = softmax(env, network)

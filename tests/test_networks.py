@@ -248,6 +248,7 @@ def test_no_entries_at_all():
         spaces.Tuple([spaces.Discrete(3, start=-1), spaces.MultiBinary((2, 3)), spaces.MultiDiscrete([[2, 5]])]),
         spaces.Box(np.array([0.1, -np.inf]), np.array([np.inf, 2e9]), dtype=np.float64),
         spaces.Box(0, 255, (3, 0), np.uint8),
+        spaces.Box(0, 255, (0, 3, 3), np.uint8),
     ],
 )
 def test_spaces_survive_the_disk(space: spaces.Space[Any]):
