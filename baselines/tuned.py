@@ -140,6 +140,16 @@ _MINI_GAME = {
     "entropy_weight": 5e-4,
     "rate": 1e-3,
 }
+_POINTING = {
+    "num_envs": 64,
+    "gamma": 0.9,
+    "update_ratio": 1 / 32,
+    "warmup": 6_400,
+    "actor_rate": 3e-4,
+    "saturation_penalty": 0.1,
+    "noise_start": 0.5,
+    "noise_end": 0.1,
+}
 TUNED |= {
     ("ppo", "rlx/SC2-MoveToBeacon-v0"): {**_MINI_GAME, "steps": 800_000, "gamma": 0.9, "temperature": 0.3},
     ("ppo", "rlx/SC2-CollectMineralShards-v0"): {**_MINI_GAME, "steps": 400_000, "gamma": 0.9, "temperature": 1.0},
@@ -156,16 +166,15 @@ TUNED |= {
         "epsilon_end": 0.02,
     },
     ("ddpg", "rlx/SC2-MoveToBeacon-v0"): {
+        **_POINTING,
         "steps": 150_000,
-        "num_envs": 64,
-        "hidden_sizes": (64, 64),
-        "gamma": 0.9,
         "replay_size": 150_000,
-        "update_ratio": 1 / 32,
-        "warmup": 6_400,
-        "actor_rate": 3e-4,
-        "saturation_penalty": 0.1,
-        "noise_start": 0.5,
-        "noise_end": 0.1,
+        "hidden_sizes": (64, 64),
+    },
+    ("ddpg", "rlx/SC2-CollectMineralShards-v0"): {
+        **_POINTING,
+        "steps": 300_000,
+        "replay_size": 300_000,
+        "hidden_sizes": (128, 128),
     },
 }

@@ -10,6 +10,8 @@ import pytest
 from rlx.envs.sc2 import functions, params, records
 from rlx.envs.sc2.env import SC2Env, SC2VectorEnv
 
+pytestmark = pytest.mark.xdist_group("sc2")  # compiled once
+
 SECOND = 16  # loops
 OWN, ENEMY = records.OWN, records.ENEMY
 MARINE, SCV, ZERGLING, BANELING, ROACH = params.MARINE, params.SCV, params.ZERGLING, params.BANELING, params.ROACH

@@ -15,9 +15,11 @@ from pettingzoo.test import parallel_api_test, parallel_seed_test
 
 from rlx.envs.sc2 import experts, marines_v0
 from rlx.envs.sc2.env import SC2Env, SC2VectorEnv
-from rlx.envs.sc2.params import GAMES, MARINE
+from rlx.envs.sc2.params import GAMES, MARINE, SHARD
 from rlx.registry.catalog import register_all
 from rlx.registry.checks import CLAUSES, Subject, verify
+
+pytestmark = pytest.mark.xdist_group("sc2")  # compiled once
 
 SMALL = {"observation": "layers", "screen": 8, "minimap": 8}
 
@@ -215,3 +217,16 @@ def test_what_is_no_action_is_refused():
     env.reset(seed=0)
     with pytest.raises(InvalidAction):
         env.step(env.action_space.n)
+
+
+def test_the_nearest_shard_is_told_first():
+    env = SC2Env("CollectMineralShards")
+    for seed in range(10):
+        observation, _ = env.reset(seed=seed)
+        marine, shards = observation[1:3], observation[10:].reshape(-1, 7)[:, 1:3]
+        away = np.linalg.norm((shards - marine) * [11.0, 8.0], axis=1)
+        assert (np.diff(away) > -1e-4).all()
+        state = env.state
+        there = state["kind"] == SHARD
+        places = np.stack([(state["x"][there] - 33.0) / 11.0, (state["y"][there] - 28.0) / 8.0], axis=1)
+        np.testing.assert_allclose(shards[np.lexsort(shards.T)], places[np.lexsort(places.T)], atol=1e-6)

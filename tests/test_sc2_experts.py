@@ -16,6 +16,8 @@ from rlx.envs.sc2 import FAMILY, experts, generator
 from rlx.envs.sc2.__main__ import at_random
 from rlx.envs.sc2.env import SC2Env
 
+pytestmark = pytest.mark.xdist_group("sc2")  # compiled once
+
 
 @functools.cache
 def scores(game, expert, episodes=100, **kwargs):

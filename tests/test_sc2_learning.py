@@ -12,6 +12,8 @@ import rlx  # noqa: F401  # registers its environments
 from rlx.baselines.evaluation import evaluate
 from rlx.baselines.learners import fill_args, learners_for, make_learner
 
+pytestmark = pytest.mark.xdist_group("sc2")  # compiled once
+
 LAYERS: dict[str, Any] = {
     "action": "screen",
     "observation": "layers",

@@ -72,7 +72,8 @@ class SC2Env(KernelEnv):
 
     ## Observation space
     - ``"vector"``: a `Box`. Of each marine whether it is there, x, y from -1 to 1, share of hit points and whether its
-      weapon is ready; of each other unit the same, but for the last, and three numbers for zergling, baneling, roach.
+      weapon is ready; of each other unit the same, but for the last, and three numbers for zergling, baneling, roach;
+      shards are told by their distance from the first marine.
       Of an economy, `observations.ECONOMY_FEATURES`.
     - ``"layers"``: a `Dict` of int16: ``feature_screen`` (L, height, width), ``feature_minimap``, ``player`` (11,) and
       ``control_groups`` (10, 2), as pysc2 has them; with ``"functions"`` also ``action_mask``.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..core import jit
 from .params import BANELING, BARRACKS, COMMAND_CENTER, DEPOT, MARINE, NONE, REFINERY, ROACH, SCV, ZERGLING
-from .records import GATHER, HARVEST, IDLE, OWN, SEARCH, Array, Record
+from .records import GATHER, HARVEST, IDLE, OWN, SEARCH, SHARDS, Array, Record
 
 #: What is told of each unit: whether it is there, its place from -1 to 1 in the playable rectangle, its hit points, and
 #: whether its weapon rests; of others, what kind of zerg they are.
@@ -55,6 +57,29 @@ def see(p: Record, s: Record, seen: Array) -> None:
             seen[other + 3] = s.life[u] / p.life[kind]
             seen[other + 4], seen[other + 5], seen[other + 6] = kind == ZERGLING, kind == BANELING, kind == ROACH
             other += 7
+    if p.rule == SHARDS:
+        sort(seen, 5 * p.own, other, scale_x / scale_y)
+
+
+@jit
+def sort(seen: Array, first: int, last: int, ratio: float) -> None:
+    """Bring shards into the order of their distance from the first marine: they have no other that means anything.
+
+    Args:
+        seen: an observation.
+        first: where shards begin in it.
+        last: where they end.
+        ratio: a cell along x over one along y, in the observation's numbers.
+    """
+    row = np.empty(7, np.float32)
+    for at in range(first + 7, last, 7):
+        row[:] = seen[at : at + 7]
+        away = (row[1] - seen[1]) ** 2 + ((row[2] - seen[2]) * ratio) ** 2
+        k = at - 7
+        while k >= first and (seen[k + 1] - seen[1]) ** 2 + ((seen[k + 2] - seen[2]) * ratio) ** 2 > away:
+            seen[k + 7 : k + 14] = seen[k : k + 7]
+            k -= 7
+        seen[k + 7 : k + 14] = row
 
 
 @jit
