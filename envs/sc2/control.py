@@ -5,7 +5,18 @@ from __future__ import annotations
 import math
 
 from ..core import jit
-from .economy import FIELDS, assign, can_pay, enlist, is_free, nearest, order_building, other_field
+from .economy import (
+    FIELDS,
+    assign,
+    can_pay,
+    enlist,
+    is_free,
+    least_busy,
+    nearest,
+    order_building,
+    other_field,
+    workers_at,
+)
 from .engine import give
 from .functions import call, screen_point
 from .observations import is_visible
@@ -25,7 +36,6 @@ from .records import (
     ATTACK_MOVE,
     BUILD,
     CONSTRUCT,
-    DELIVER,
     ENEMY,
     GATHER,
     HARVEST,
@@ -207,22 +217,9 @@ def build(p: Record, s: Record, kind: int) -> None:
 @jit
 def train(p: Record, s: Record, kind: int) -> None:
     """Let the building with the shortest queue make a unit."""
-    maker, found, best = BARRACKS if kind == MARINE else COMMAND_CENTER, -1, 5
-    for u in range(s.count):
-        if s.kind[u] == maker and s.project[u] == NONE and s.queued[u] < best:
-            found, best = u, s.queued[u]
+    found = least_busy(s, kind, False)
     if found >= 0:
         enlist(p, s, found, kind)
-
-
-@jit
-def workers_at(s: Record, t: int) -> int:
-    """Return how many workers gather at a field or a refinery."""
-    number = 0
-    for u in range(s.count):
-        if s.kind[u] == SCV and s.target[u] == t and GATHER <= s.order[u] <= DELIVER:
-            number += 1
-    return number
 
 
 @jit
@@ -254,7 +251,7 @@ def manage(p: Record, s: Record, number: int) -> None:
         build(p, s, REFINERY)
     elif number == 7:  # a worker more draws gas, where fewer than three do
         for t in range(s.count):
-            if s.kind[t] == REFINERY and s.project[t] == NONE and s.amount[t] > 0.0 and workers_at(s, t) < 3:
+            if s.kind[t] == REFINERY and s.project[t] == NONE and s.amount[t] > 0.0 and workers_at(s, t, -1) < 3:
                 found, best = -1, 1e300
                 for u in range(s.count):
                     if s.kind[u] != SCV or s.order[u] == BUILD or s.order[u] == CONSTRUCT:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..core import jit
-from .engine import distance, gap, give, leave, next_order, remove, spawn, walk
+from .engine import distance, gap, give, next_order, remove, spawn, walk
 from .params import BARRACKS, COMMAND_CENTER, DEPOT, GEYSER, MARINE, MINERALS, NONE, REFINERY, SCV
 from .paths import route
 from .records import (
@@ -37,12 +37,11 @@ MOST_FOOD = 200.0
 
 
 @jit
-def off(p: Record, s: Record, u: int, t: int) -> float:
-    """Return how far a unit's edge is from the footprint of a building or resource."""
-    kind = s.kind[t]
-    dx = max(abs(s.x[u] - s.x[t]) - 0.5 * p.width[kind], 0.0)
-    dy = max(abs(s.y[u] - s.y[t]) - 0.5 * p.height[kind], 0.0)
-    return math.sqrt(dx * dx + dy * dy) - p.radius[s.kind[u]]
+def off(p: Record, s: Record, u: int, kind: int, x: float, y: float) -> float:
+    """Return how far a unit's middle is from the footprint that a building or resource has, or would have, there."""
+    dx = max(abs(s.x[u] - x) - 0.5 * p.width[kind], 0.0)
+    dy = max(abs(s.y[u] - y) - 0.5 * p.height[kind], 0.0)
+    return math.sqrt(dx * dx + dy * dy)
 
 
 @jit
@@ -70,6 +69,16 @@ def nearest(s: Record, x: float, y: float, kind: int) -> int:
 
 
 @jit
+def workers_at(s: Record, t: int, but: int) -> int:
+    """Return how many workers gather at a field or a refinery, not counting one, or -1."""
+    number = 0
+    for u in range(s.count):
+        if u != but and s.kind[u] == SCV and s.target[u] == t and GATHER <= s.order[u] <= DELIVER:
+            number += 1
+    return number
+
+
+@jit
 def other_field(s: Record, u: int, x: float, y: float, reach: float) -> int:
     """Return the field for a worker: the one with the fewest workers of those near a point, the nearest of them."""
     found, least, best = -1, 1e300, 1e300
@@ -79,10 +88,7 @@ def other_field(s: Record, u: int, x: float, y: float, reach: float) -> int:
         away = (s.x[v] - x) ** 2 + (s.y[v] - y) ** 2
         if away > reach * reach:
             continue
-        workers = 0.0
-        for w in range(s.count):
-            if w != u and s.kind[w] == SCV and s.target[w] == v and GATHER <= s.order[w] <= DELIVER:
-                workers += 1.0
+        workers = float(workers_at(s, v, u))
         if workers < least or (workers == least and away < best):
             found, least, best = v, workers, away
     return found
@@ -133,7 +139,7 @@ def gather(p: Record, s: Record, u: int) -> None:
         if t < 0:
             next_order(s, u)
             return
-    away = off(p, s, u, t)
+    away = off(p, s, u, s.kind[t], s.x[t], s.y[t]) - p.radius[s.kind[u]]
     if away > TOUCH:
         walk(p, s, u, s.x[t], s.y[t], distance(s, u, t) - away)
         return
@@ -209,9 +215,7 @@ def can_pay(p: Record, s: Record, kind: int) -> bool:
 def begin_building(p: Record, s: Record, u: int) -> None:
     """Walk to the site, pay, and lay the foundation."""
     kind, x, y = s.project[u], s.goal_x[u], s.goal_y[u]
-    dx = max(abs(s.x[u] - x) - 0.5 * p.width[kind], 0.0)
-    dy = max(abs(s.y[u] - y) - 0.5 * p.height[kind], 0.0)
-    if math.sqrt(dx * dx + dy * dy) > p.radius[SCV] + TOUCH:
+    if off(p, s, u, kind, x, y) > p.radius[SCV] + TOUCH:
         is_reachable, next_x, next_y = route(p, s, u, x, y)
         if is_reachable:
             walk(p, s, u, next_x, next_y, 0.0)
@@ -264,10 +268,26 @@ def construct(p: Record, s: Record, u: int) -> None:
 
 
 @jit
+def maker_of(kind: int) -> int:
+    """Return the kind of building that makes a unit."""
+    return BARRACKS if kind == MARINE else COMMAND_CENTER
+
+
+@jit
+def least_busy(s: Record, kind: int, is_selected: bool) -> int:
+    """Return the building with the shortest queue of those that make a unit, or of the selected ones, or -1."""
+    maker, found = maker_of(kind), -1
+    for u in range(s.count):
+        if s.kind[u] == maker and is_finished(s, u) and (s.is_selected[u] or not is_selected):
+            if found < 0 or s.queued[u] < s.queued[found]:
+                found = u
+    return found
+
+
+@jit
 def enlist(p: Record, s: Record, b: int, kind: int) -> bool:
     """Pay for a unit that a building makes after those it has to make; return whether that was possible."""
-    maker = BARRACKS if kind == MARINE else COMMAND_CENTER
-    if s.kind[b] != maker or not is_finished(s, b) or s.queued[b] >= QUEUE or not can_pay(p, s, kind):
+    if s.kind[b] != maker_of(kind) or not is_finished(s, b) or s.queued[b] >= QUEUE or not can_pay(p, s, kind):
         return False
     s.minerals -= p.minerals[kind]
     s.vespene -= p.vespene[kind]
@@ -335,7 +355,6 @@ def order_building(p: Record, s: Record, u: int, kind: int, x: float, y: float) 
         x, y = s.x[g], s.y[g]
     if not (can_pay(p, s, kind) and is_free(p, s, kind, x, y, 0.0)):
         return False
-    leave(s, u)
     give(s, u, BUILD, x, y, -1, False)
     s.project[u] = kind
     return True

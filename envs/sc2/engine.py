@@ -181,9 +181,10 @@ def die(p: Record, s: Record, u: int) -> None:
 
 
 @jit
-def wound(p: Record, s: Record, u: int, damage: float) -> None:
-    """Take hit points off a unit. Who explodes on dying does so at the end of the loop, see `explode`."""
+def hit(p: Record, s: Record, u: int, attacker: int) -> None:
+    """Take off a unit what the weapon of a kind does. Who explodes on dying does so at the end of the loop."""
     kind = s.kind[u]
+    damage = p.damage[attacker] + (p.bonus[attacker] if p.is_light[kind] else 0.0)
     s.life[u] -= max(damage - p.armor[kind], SCRATCH)
     if s.life[u] <= 0.0 and p.splash[kind] == 0.0:
         die(p, s, u)
@@ -214,7 +215,7 @@ def explode(p: Record, s: Record, u: int) -> None:
         if s.kind[v] == NONE or s.owner[v] == owner or s.kind[v] >= BEACON or s.life[v] <= 0.0 or s.owner[v] == 0:
             continue
         if math.sqrt((s.x[v] - x) ** 2 + (s.y[v] - y) ** 2) - p.radius[s.kind[v]] <= p.splash[kind]:
-            wound(p, s, v, p.damage[kind] + (p.bonus[kind] if p.is_light[s.kind[v]] else 0.0))
+            hit(p, s, v, kind)
 
 
 @jit
@@ -231,7 +232,7 @@ def shoot(p: Record, s: Record, u: int) -> None:
     if p.missile[kind] > 0.0:
         s.flight[u], s.victim[u] = max(gap(p, s, u, v) / p.missile[kind], 1.0), v
     else:
-        wound(p, s, v, p.damage[kind] + (p.bonus[kind] if p.is_light[s.kind[v]] else 0.0))
+        hit(p, s, v, kind)
 
 
 @jit
@@ -340,7 +341,7 @@ def act(p: Record, s: Record, u: int) -> None:
         if s.flight[u] <= 0.0 and s.victim[u] >= 0:
             v = s.victim[u]
             s.flight[u], s.victim[u] = 0.0, -1
-            wound(p, s, v, p.damage[kind] + (p.bonus[kind] if p.is_light[s.kind[v]] else 0.0))
+            hit(p, s, v, kind)
     if s.windup[u] > 0.0:
         s.windup[u] -= 1.0
         if s.windup[u] < 1.0:

@@ -32,7 +32,6 @@ LARGEST = {
     "visibility_map": 2, "player_id": 16, "player_relative": 4,
     **dict.fromkeys(("creep", "power", "selected", "camera", "active", "pathable", "buildable"), 1),
 }  # fmt: skip
-_LAYERS = ("screen_layer", "minimap_layer")
 #: Room for units in a state: of a fight, and of an economy.
 ROOM, ROOM_OF_ECONOMY = 128, 512
 
@@ -186,9 +185,9 @@ class SC2Env(KernelEnv):
                 )
             if render_mode is not None:
                 raise ValueError(f'render_mode = {render_mode!r}: backend="game" has none, the game has a window.')
-            shown = (np.flatnonzero(fixed[name] >= 0) for name in _LAYERS)
             self._matches = Matches(
-                *(places[np.argsort(fixed[name][places])] for name, places in zip(_LAYERS, shown, strict=True)),
+                _shown(fixed["screen_layer"]),
+                _shown(fixed["minimap_layer"]),
                 game=game,
                 screen=fixed["screen"],
                 minimap=fixed["minimap"],
@@ -282,6 +281,11 @@ def _places(name: str, chosen: Sequence[str] | None, known: tuple[str, ...]) -> 
     return places
 
 
+def _shown(places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the layers that are shown, in their order."""
+    return np.argsort(places, kind="stable")[np.count_nonzero(places < 0) :]
+
+
 def _numbers(setting: Game, fixed: Mapping[str, Any]) -> spaces.Box:
     width = fixed["own"] * len(OWN_FEATURES) + fixed["others"] * len(OTHER_FEATURES)
     return spaces.Box(-10.0, 10.0, (len(ECONOMY_FEATURES) if setting.is_economy else width,), np.float32)
@@ -300,8 +304,8 @@ def _layered(fixed: Mapping[str, Any], mask_size: int) -> spaces.Dict:
 
 def _pictures(places: NDArray[np.int64], names: tuple[str, ...], size: tuple[int, int]) -> spaces.Box:
     """Return the space of layers, those with few values bounded by the largest."""
-    shown = [names[k] for k in sorted(np.flatnonzero(places >= 0), key=lambda k: places[k])]
-    largest = np.array([LARGEST.get(name, np.iinfo(np.int16).max) for name in shown], np.int16)
+    shown = _shown(places)
+    largest = np.array([LARGEST.get(names[k], np.iinfo(np.int16).max) for k in shown], np.int16)
     high = np.broadcast_to(largest[:, None, None], (len(shown), size[1], size[0]))
     return spaces.Box(np.zeros_like(high), high, dtype=np.int16)
 

@@ -34,9 +34,20 @@ ARGUMENTS: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("build_queue_id", (10,)),
     ("unload_id", (500,)),
 )
-#: Where each argument begins in an action.
+
+
+def _places() -> dict[str, range]:
+    places, first = {}, 1
+    for name, sizes in ARGUMENTS:
+        places[name] = range(first, first + len(sizes))
+        first += len(sizes)
+    return places
+
+
+#: Argument -> where it stands in an action; and where each begins.
+PLACES = _places()
 (AT_SCREEN, AT_MINIMAP, AT_SCREEN2, AT_QUEUED, AT_GROUP_ACT, AT_GROUP, AT_POINT_ACT, AT_ADD, AT_UNIT_ACT, AT_UNIT,
- AT_WORKER, AT_QUEUE, AT_UNLOAD) = (1, 3, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)  # fmt: skip
+ AT_WORKER, AT_QUEUE, AT_UNLOAD) = (places.start for places in PLACES.values())  # fmt: skip
 
 #: Number -> name, kind, ability.
 TABLE: dict[int, tuple[str, int, int]] = {

@@ -13,7 +13,7 @@ from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
 
 from ..core.reading import one_of
-from .functions import ARGUMENTS, FUNCTIONS
+from .functions import FUNCTIONS, PLACES
 from .params import GAMES, LOOPS
 
 #: Mini-games whose minerals the game does not put back when it is restarted: they are created anew.
@@ -97,7 +97,7 @@ class PySC2Game:
 
         number = int(action[0])
         function = actions.FUNCTIONS[number if number in self._available else _NO_OP]
-        arguments = [[int(action[k]) for k in _PLACES[argument.name]] for argument in function.args]
+        arguments = [[int(action[k]) for k in PLACES[argument.name]] for argument in function.args]
         return self._see(self._env.step([actions.FunctionCall(function.id, arguments)])[0])
 
     def close(self) -> None:
@@ -150,18 +150,6 @@ class PySC2Game:
             score=int(shown.score_cumulative[0]),
             loop=loop,
         )
-
-
-def _places() -> dict[str, range]:
-    places, first = {}, 1
-    for name, sizes in ARGUMENTS:
-        places[name] = range(first, first + len(sizes))
-        first += len(sizes)
-    return places
-
-
-#: Argument -> where it stands in an action.
-_PLACES = _places()
 
 
 def require_game(game: str) -> None:

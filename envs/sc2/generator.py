@@ -11,6 +11,7 @@ from ..core import integer, jit, uniform
 from ..core.random import bits
 from .economy import nearest
 from .engine import give, remove, spawn
+from .orders import explore
 from .params import (
     BANELING,
     BEACON,
@@ -223,6 +224,8 @@ def begin(p: Record, s: Record) -> None:
             scatter(p, s)
         else:
             light(p, s)
+    s.explored[:] = 0
+    explore(p, s)
 
 
 @jit

@@ -67,8 +67,6 @@ def report(p: Record, s: Record, i: int, values: Array) -> None:
 def open_game(p: Record, s: Record, i: int, values: Array) -> None:
     """Begin a game."""
     begin(p, s)
-    s.explored[:] = 0
-    explore(p, s)
     report(p, s, i, values)
 
 
@@ -89,15 +87,31 @@ def play(p: Record, s: Record, action: Array, i: int, values: Array) -> None:
 
 
 @jit
+def show(p: Record, s: Record, i: int, observation: Array, action_mask: Array) -> None:
+    """Fill a row with numbers, and the mask if there is one."""
+    see(p, s, observation[i])
+    if action_mask.shape[1]:
+        offer(p, s, action_mask[i])
+
+
+@jit
+def show_layers(p: Record, s: Record, i: int, observation: Array, action_mask: Array) -> None:
+    """Fill a row with feature layers, after the mask if there is one."""
+    size = action_mask.shape[1]
+    see_layers(p, s, observation[i, size:])
+    if size:
+        offer(p, s, action_mask[i])
+        observation[i, :size] = action_mask[i]
+
+
+@jit
 def reset(states: Array, rows: Array, active: Array, observation: Array, values: Array, action_mask: Array) -> None:
     """Begin games, and show numbers; see `Problem`."""
     for i in range(len(states)):
         if active[i]:
             p, s = rows[min(i, len(rows) - 1)], states[i]
             open_game(p, s, i, values)
-            see(p, s, observation[i])
-            if action_mask.shape[1]:
-                offer(p, s, action_mask[i])
+            show(p, s, i, observation, action_mask)
 
 
 @jit
@@ -109,9 +123,7 @@ def step(
         if active[i]:
             p, s = rows[min(i, len(rows) - 1)], states[i]
             play(p, s, actions[i], i, values)
-            see(p, s, observation[i])
-            if action_mask.shape[1]:
-                offer(p, s, action_mask[i])
+            show(p, s, i, observation, action_mask)
 
 
 @jit
@@ -123,10 +135,7 @@ def reset_layers(
         if active[i]:
             p, s = rows[min(i, len(rows) - 1)], states[i]
             open_game(p, s, i, values)
-            see_layers(p, s, observation[i, action_mask.shape[1] :])
-            if action_mask.shape[1]:
-                offer(p, s, action_mask[i])
-                observation[i, : action_mask.shape[1]] = action_mask[i]
+            show_layers(p, s, i, observation, action_mask)
 
 
 @jit
@@ -138,7 +147,4 @@ def step_layers(
         if active[i]:
             p, s = rows[min(i, len(rows) - 1)], states[i]
             play(p, s, actions[i], i, values)
-            see_layers(p, s, observation[i, action_mask.shape[1] :])
-            if action_mask.shape[1]:
-                offer(p, s, action_mask[i])
-                observation[i, : action_mask.shape[1]] = action_mask[i]
+            show_layers(p, s, i, observation, action_mask)

@@ -19,7 +19,7 @@ from ..core import State
 from ..core.reading import one_of
 from .control import WAYS
 from .env import SC2Env
-from .experts import Sight, look
+from .experts import Sight, corners, look
 from .params import BANELING, ROACH, ZERGLING, Game
 
 try:
@@ -249,7 +249,7 @@ class parallel_env(pettingzoo.ParallelEnv):  # type: ignore[misc]
         """Return what each marine is told, (M, width)."""
         game, marines = self._parameters, len(sight.marines)
         seen = np.zeros((marines, self._width), np.float32)
-        low, high = np.array([game.left, game.bottom]), np.array([game.right, game.top])
+        low, high = corners(game)
         life = sight.life / game.units[0].life
         seen[:, :2] = 2.0 * (sight.marines - low) / (high - low) - 1.0
         seen[:, 2], seen[:, 3] = life, sight.cooldown <= 0.0

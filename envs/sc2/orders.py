@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from ..core import jit
-from .economy import assign, can_pay, enlist, is_finished, is_source, order_building
-from .engine import give, leave, remove, spawn
+from .economy import assign, can_pay, enlist, is_finished, is_source, least_busy, order_building
+from .engine import give, remove, spawn
 from .observations import is_visible
 from .params import (
     BARRACKS,
@@ -93,17 +93,18 @@ def is_on_screen(s: Record, u: int) -> bool:
 
 
 @jit
-def select_none(s: Record) -> None:
-    """Select nothing."""
-    s.is_selected[:] = 0
+def begin_selection(s: Record, is_added: bool) -> None:
+    """Let go of everything; or, of what is added to, of what is not one's own: units of others are selected alone."""
+    for u in range(s.count):
+        if not (is_added and is_mine(s, u)):
+            s.is_selected[u] = 0
 
 
 @jit
-def select_mine(s: Record) -> None:
-    """Let go of what is not one's own."""
-    for u in range(s.count):
-        if not is_mine(s, u):
-            s.is_selected[u] = 0
+def is_in(p: Record, s: Record, u: int, left: float, bottom: float, right: float, top: float) -> bool:
+    """Return whether a rectangle meets the square around a unit."""
+    r = p.radius[s.kind[u]]
+    return bool(left - r <= s.x[u] <= right + r and bottom - r <= s.y[u] <= top + r)
 
 
 @jit
@@ -112,16 +113,12 @@ def select_point(p: Record, s: Record, x: float, y: float, way: int) -> None:
     found = pick(p, s, x, y)
     if found < 0:
         return
-    # Units of others are selected alone.
     if way == TOGGLE:
         if is_mine(s, found):
-            select_mine(s)
+            begin_selection(s, True)
             s.is_selected[found] = 1 - s.is_selected[found]
         return
-    if way == ADD_ALL_OF_TYPE and is_mine(s, found):
-        select_mine(s)
-    else:
-        select_none(s)
+    begin_selection(s, way == ADD_ALL_OF_TYPE and is_mine(s, found))
     s.is_selected[found] = 1
     if way >= ALL_OF_TYPE and s.owner[found] == OWN:
         for u in range(s.count):
@@ -135,33 +132,24 @@ def select_rect(p: Record, s: Record, x0: float, y0: float, x1: float, y1: float
     left, right, bottom, top = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
     has_units, has_buildings = False, False
     for u in range(s.count):
-        if is_mine(s, u):
-            r = p.radius[s.kind[u]]
-            if left - r <= s.x[u] <= right + r and bottom - r <= s.y[u] <= top + r:
-                if p.is_structure[s.kind[u]]:
-                    has_buildings = True
-                else:
-                    has_units = True
+        if is_mine(s, u) and is_in(p, s, u, left, bottom, right, top):
+            if p.is_structure[s.kind[u]]:
+                has_buildings = True
+            else:
+                has_units = True
     if not (has_units or has_buildings):
         return
-    if is_added:
-        select_mine(s)
-    else:
-        select_none(s)
+    begin_selection(s, is_added)
     for u in range(s.count):
         if is_mine(s, u) and (p.is_structure[s.kind[u]] == 0) == has_units:
-            r = p.radius[s.kind[u]]
-            if left - r <= s.x[u] <= right + r and bottom - r <= s.y[u] <= top + r:
+            if is_in(p, s, u, left, bottom, right, top):
                 s.is_selected[u] = 1
 
 
 @jit
 def select_army(s: Record, is_added: bool) -> None:
     """Select all marines."""
-    if is_added:
-        select_mine(s)
-    else:
-        select_none(s)
+    begin_selection(s, is_added)
     for u in range(s.count):
         if s.kind[u] == MARINE and s.owner[u] == OWN:
             s.is_selected[u] = 1
@@ -176,10 +164,7 @@ def select_idle_worker(s: Record, is_added: bool, is_all: bool) -> None:
             found = u
     if found < 0:
         return
-    if is_added:
-        select_mine(s)
-    else:
-        select_none(s)
+    begin_selection(s, is_added)
     for u in range(s.count):
         if u == found or (is_all and s.kind[u] == SCV and s.order[u] == IDLE):
             s.is_selected[u] = 1
@@ -365,7 +350,6 @@ def follow(p: Record, s: Record, u: int, ability: int, x: float, y: float, targe
             assign(s, u, target)
     elif ability == HAND_OVER:
         t = s.target[u] if s.order[u] >= GATHER else -1
-        leave(s, u)
         give(s, u, RETURN, 0.0, 0.0, t if is_source(s, t) else -1, False)
     elif ability == HALT:
         give(s, u, IDLE, 0.0, 0.0, -1, False)
@@ -393,20 +377,14 @@ def send_builder(p: Record, s: Record, kind: int, x: float, y: float) -> int:
 @jit
 def train_at(p: Record, s: Record, kind: int) -> int:
     """Let the selected building with the shortest queue make a unit; return what came of it."""
-    maker, found, shortest = BARRACKS if kind == MARINE else COMMAND_CENTER, -1, QUEUE
-    has_maker = False
-    for u in range(s.count):
-        if s.kind[u] == maker and s.owner[u] == OWN and s.is_selected[u] and is_finished(s, u):
-            has_maker = True
-            if s.queued[u] < shortest:
-                found, shortest = u, s.queued[u]
-    if not has_maker:
-        return IMPOSSIBLE
+    found = least_busy(s, kind, True)
     if found < 0:
+        return IMPOSSIBLE
+    if s.queued[found] >= QUEUE:
         return QUEUE_FULL
     if s.minerals < p.minerals[kind]:
         return NO_MINERALS
-    if shortest == 0 and s.food_used + p.supply[kind] > s.food_cap:
+    if s.queued[found] == 0 and s.food_used + p.supply[kind] > s.food_cap:
         return NO_FOOD
     return DONE if enlist(p, s, found, kind) else IMPOSSIBLE
 

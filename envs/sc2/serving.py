@@ -64,8 +64,6 @@ def start(states: Array, rows: Array, books: Array) -> None:
     """Begin a game; draws from its random stream."""
     p, s, b = rows[0], states[0], books[0]
     begin(p, s)
-    s.explored[:] = 0
-    explore(p, s)
     b.idle_workers = b.idle_production = b.dealt = b.taken = 0.0
     b.income[:] = 0.0
     b.fallen[:, :] = 0.0
