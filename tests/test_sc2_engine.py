@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from rlx.envs.sc2 import functions, params, records
+from rlx.envs.sc2 import engine, functions, params, records
 from rlx.envs.sc2.env import SC2Env, SC2VectorEnv
 
 pytestmark = pytest.mark.xdist_group("sc2")  # compiled once
@@ -24,13 +24,15 @@ def arrange(env, *units, minerals=None):
     env.reset(seed=0)
     saved = env.save_state()
     state = saved.states[0]
-    state["kind"][:] = params.NONE
-    state["count"] = len(units)
+    state["kind"][:], state["body"][:], state["count"] = params.NONE, -engine.FAR, len(units)
+    state["has_doomed"] = 1  # who has no life left explodes at the end of the loop
     for u, (kind, owner, x, y, fields) in enumerate(units):
         clean = {"target": -1, "aim": -1, "victim": -1, "worker": -1, "rally_target": -1, "goal_x": x, "goal_y": y}
         zero = ("order", "cooldown", "windup", "flight", "pace", "amount", "timer", "stuck", "is_selected", "groups",
-                "plans", "queued", "has_rally", "project")  # fmt: skip
-        clean |= dict.fromkeys(zero, 0) | {"life": params.UNITS[kind - 1].life, "tag": 1000 + u, "is_moving": 2}
+                "plans", "queued", "has_rally", "project", "rest")  # fmt: skip
+        unit = params.UNITS[kind - 1]
+        body = max(unit.radius, 0.5 * (unit.width + unit.height)) if kind < params.BEACON else -engine.FAR
+        clean |= dict.fromkeys(zero, 0) | {"life": unit.life, "tag": 1000 + u, "is_moving": 2, "body": body}
         for name, value in (clean | {"kind": kind, "owner": owner, "x": x, "y": y} | fields).items():
             state[name][u] = value
     if minerals is not None:

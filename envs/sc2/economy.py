@@ -95,6 +95,15 @@ def other_field(s: Record, u: int, x: float, y: float, reach: float) -> int:
 
 
 @jit
+def has_free_field(s: Record) -> bool:
+    """Return whether nobody works at some field."""
+    kinds, workers, free = s.kind, s.worker, 0
+    for v in range(s.count):
+        free += (kinds[v] == MINERALS) & (workers[v] < 0)
+    return free > 0
+
+
+@jit
 def work(p: Record, s: Record, u: int) -> None:
     """Let a loop pass for a worker at work."""
     order, t = s.order[u], s.target[u]
@@ -147,7 +156,7 @@ def gather(p: Record, s: Record, u: int) -> None:
     if s.worker[t] < 0:
         s.worker[t], s.order[u] = u, MINE
         s.timer[u] = MINING if s.kind[t] == MINERALS else DRAWING
-    elif s.kind[t] == MINERALS:
+    elif s.kind[t] == MINERALS and has_free_field(s):
         found = other_field(s, u, s.x[t], s.y[t], FIELDS)
         if found >= 0 and s.worker[found] < 0:
             s.target[u] = found

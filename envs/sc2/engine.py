@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ..core import jit, uniform
 from .params import BEACON, MARINE, NONE, SCV
 from .paths import route
@@ -18,7 +20,6 @@ from .records import (
     DELIVER,
     ENEMY,
     GATHER,
-    HARVEST,
     HOLD,
     IDLE,
     MOVE,
@@ -33,13 +34,18 @@ NEAR = 0.05
 #: A unit that gets nowhere for so many loops, and is this near, has arrived too: others stand there.
 PATIENCE, CROWD = 8, 3.0
 #: Further than any two points of a map.
-FAR = 1e3
+FAR = 1000
+#: More than there are ever units.
+SLOTS = 1024
+MILLION = 10**6
 #: How far beyond its range a weapon looks for enemies.
 SCAN = 0.5
 #: How far beyond its range a raised weapon still hits.
 SLOP = 1.0
 #: Loops from one look for a nearer target to the next.
 LOOK = 4
+#: Who is pushed no further, in cells, pushes nobody in turn.
+TOLERATED = 0.01
 #: The least that a shot takes, whatever the armor.
 SCRATCH = 0.5
 
@@ -78,8 +84,11 @@ def spawn(p: Record, s: Record, kind: int, owner: int, x: float, y: float) -> in
     s.life[u], s.order[u], s.target[u], s.aim[u] = p.life[kind], IDLE, -1, -1
     s.cooldown[u] = s.windup[u] = s.flight[u] = s.pace[u] = s.amount[u] = s.timer[u] = 0.0
     s.victim[u] = s.worker[u] = s.rally_target[u] = -1
+    s.rest[:] = 0  # everybody may have a new neighbour
     s.stuck[u] = s.is_selected[u] = s.groups[u] = s.is_gas[u] = s.plans[u] = s.queued[u] = s.has_rally[u] = 0
     s.project[u], s.is_moving[u], s.is_surveyed = NONE, 2, 0
+    # Of buildings, a circle that reaches beyond the corners by more than the size of those who walk into them.
+    s.body[u] = -FAR if kind >= BEACON else max(p.radius[kind], 0.5 * (p.width[kind] + p.height[kind]))
     if owner == OWN:
         s.food_used += p.supply[kind]
     return u
@@ -88,7 +97,7 @@ def spawn(p: Record, s: Record, kind: int, owner: int, x: float, y: float) -> in
 @jit
 def next_order(s: Record, u: int) -> None:
     """Turn to the order that waits, or to nothing."""
-    s.stuck[u], s.left[u], s.target[u], s.aim[u], s.windup[u] = 0, FAR, -1, -1, 0.0
+    s.stuck[u], s.left[u], s.rest[u], s.target[u], s.aim[u], s.windup[u] = 0, FAR, 0, -1, -1, 0.0
     if s.plans[u] == 0:
         s.order[u] = IDLE
         return
@@ -123,7 +132,7 @@ def give(s: Record, u: int, order: int, x: float, y: float, target: int, is_queu
     # A weapon that is raised, or rests, does not notice that its owner is told again to shoot.
     if not (order in (ATTACK, ATTACK_MOVE, PATROL, HOLD) and (order != ATTACK or s.aim[u] == target)):
         s.aim[u], s.windup[u] = -1, 0.0
-    s.plans[u], s.stuck[u], s.left[u], s.project[u] = 0, 0, FAR, NONE
+    s.plans[u], s.stuck[u], s.left[u], s.rest[u], s.project[u] = 0, 0, FAR, 0, NONE
     s.order[u], s.target[u], s.goal_x[u], s.goal_y[u] = order, target, x, y
     if order == PATROL:
         s.rally_x[u], s.rally_y[u] = s.x[u], s.y[u]
@@ -141,7 +150,7 @@ def leave(s: Record, u: int) -> None:
 def remove(s: Record, u: int) -> None:
     """Take a unit off the map; who was about it turns to something else."""
     leave(s, u)
-    s.kind[u] = NONE
+    s.kind[u], s.body[u] = NONE, -FAR
     s.is_selected[u] = s.is_moving[u] = s.is_surveyed = 0
     for v in range(s.count):
         if s.kind[v] == NONE:
@@ -186,8 +195,12 @@ def hit(p: Record, s: Record, u: int, attacker: int) -> None:
     kind = s.kind[u]
     damage = p.damage[attacker] + (p.bonus[attacker] if p.is_light[kind] else 0.0)
     s.life[u] -= max(damage - p.armor[kind], SCRATCH)
-    if s.life[u] <= 0.0 and p.splash[kind] == 0.0:
+    if s.life[u] > 0.0:
+        return
+    if p.splash[kind] == 0.0:
         die(p, s, u)
+    else:
+        s.has_doomed = 1
 
 
 @jit
@@ -225,7 +238,7 @@ def shoot(p: Record, s: Record, u: int) -> None:
     if v < 0 or gap(p, s, u, v) > p.range[kind] + SLOP:
         return
     if p.splash[kind] > 0.0:
-        s.life[u] = 0.0
+        s.life[u], s.has_doomed = 0.0, 1
         return
     if s.aim[v] < 0 and s.order[v] == IDLE:
         alarm(p, s, v, u)
@@ -237,17 +250,23 @@ def shoot(p: Record, s: Record, u: int) -> None:
 
 @jit
 def look(p: Record, s: Record, u: int, within: float) -> int:
-    """Return the nearest enemy within so many cells, or -1."""
-    count, xs, ys, kinds, owners, radius = s.count, s.x, s.y, s.kind, s.owner, p.radius
-    found, best = -1, within + radius[kinds[u]]
-    x, y, foe = xs[u], ys[u], OWN + ENEMY - owners[u]
-    for v in range(count):
-        if owners[v] == foe and kinds[v] != NONE:
-            reach, dx, dy = best + radius[kinds[v]], xs[v] - x, ys[v] - y
-            square = dx * dx + dy * dy
-            if square <= reach * reach and s.life[v] > 0.0:
-                found, best = v, math.sqrt(square) - radius[kinds[v]]
-    return found
+    """Return the nearest enemy within so many cells of a unit, or -1; then it rests until one can have come so near.
+
+    The distance of each, in millionths of a cell, is followed by its number: so the least says who it is, and a
+    processor can compare eight by eight.
+    """
+    x, y, foe = s.x[u], s.y[u], OWN + ENEMY - s.owner[u]
+    xs, ys, bodies, owners, lives = s.x, s.y, s.body, s.owner, s.life
+    nearest = FAR * MILLION * SLOTS
+    for v in range(s.count):
+        dx, dy = xs[v] - x, ys[v] - y
+        away = int((math.sqrt(dx * dx + dy * dy) - bodies[v]) * MILLION) * SLOTS + v
+        nearest = min(nearest, away if owners[v] == foe and lives[v] > 0.0 else FAR * MILLION * SLOTS)
+    away = nearest // SLOTS / MILLION - s.body[u]
+    if away > within:
+        s.rest[u] = s.loop + int((away - within) / p.fastest)
+        return -1
+    return nearest % SLOTS
 
 
 @jit
@@ -284,13 +303,20 @@ def march(p: Record, s: Record, u: int) -> bool:
     is_reachable, next_x, next_y = route(p, s, u, x, y)
     if not is_reachable or (walk(p, s, u, next_x, next_y, 0.0) and next_x == x and next_y == y):
         return True
-    left = math.sqrt((x - s.x[u]) ** 2 + (y - s.y[u]) ** 2)
-    if left < CROWD and s.left[u] - left < 0.25 * p.speed[s.kind[u]]:
-        s.stuck[u] += 1
-    else:
-        s.stuck[u] = 0
+    dx, dy = x - s.x[u], y - s.y[u]
+    if dx * dx + dy * dy > CROWD * CROWD:
+        s.stuck[u], s.left[u] = 0, FAR
+        return False
+    left = math.sqrt(dx * dx + dy * dy)
+    s.stuck[u] = s.stuck[u] + 1 if s.left[u] - left < 0.25 * p.speed[s.kind[u]] else 0
     s.left[u] = left
     return bool(s.stuck[u] >= PATIENCE)
+
+
+@jit
+def is_alert(s: Record, u: int) -> bool:
+    """Return whether a unit looks for enemies in this loop."""
+    return bool((s.loop + u) % LOOK == 0 and s.loop >= s.rest[u])
 
 
 @jit
@@ -300,31 +326,29 @@ def engage(p: Record, s: Record, u: int) -> bool:
     reach = p.range[kind]
     if order == ATTACK:
         s.aim[u] = s.target[u]
-    else:
-        v = s.aim[u]
-        is_far = v < 0 or not is_within(p, s, u, v, reach)
-        if is_far and (s.loop + u) % LOOK == 0:
-            within = reach if order == HOLD else max(reach + SCAN, p.scan)
-            found = look(p, s, u, within)
+    v = s.aim[u]
+    is_near = v >= 0 and is_within(p, s, u, v, reach)
+    if not is_near and order != ATTACK:
+        if is_alert(s, u):
+            found = look(p, s, u, reach if order == HOLD else max(reach + SCAN, p.scan))
             # Who is chased is given up for somebody nearer alone.
             if found >= 0 and (v < 0 or gap(p, s, u, found) < gap(p, s, u, v)):
-                s.aim[u] = found
-        if order == HOLD and s.aim[u] >= 0 and not is_within(p, s, u, s.aim[u], reach):
-            s.aim[u] = -1
-    v = s.aim[u]
+                s.aim[u] = v = found
+                is_near = is_within(p, s, u, v, reach)
+        if order == HOLD and not is_near:
+            s.aim[u] = v = -1
     if v < 0:
         return False
-    if is_within(p, s, u, v, reach):
-        if s.cooldown[u] <= 0.0:
-            s.face_x[u], s.face_y[u] = s.x[v] - s.x[u], s.y[v] - s.y[u]
-            # Each shot comes up to a loop early or two late.
-            s.cooldown[u] = p.period[kind] + 3.0 * uniform(s.dice) - 1.0
-            s.windup[u] = p.damage_point[kind]
-            if s.windup[u] < 1.0:
-                s.windup[u] = 0.0
-                shoot(p, s, u)
-    else:
+    if not is_near:
         walk(p, s, u, s.x[v], s.y[v], 0.0)
+    elif s.cooldown[u] <= 0.0:
+        s.face_x[u], s.face_y[u] = s.x[v] - s.x[u], s.y[v] - s.y[u]
+        # Each shot comes up to a loop early or two late.
+        s.cooldown[u] = p.period[kind] + 3.0 * uniform(s.dice) - 1.0
+        s.windup[u] = p.damage_point[kind]
+        if s.windup[u] < 1.0:
+            s.windup[u] = 0.0
+            shoot(p, s, u)
     return True
 
 
@@ -349,6 +373,8 @@ def act(p: Record, s: Record, u: int) -> None:
             shoot(p, s, u)
         return
     order = s.order[u]
+    if order == IDLE and s.aim[u] < 0 and not is_alert(s, u):
+        return
     if order == MOVE:
         if march(p, s, u):
             next_order(s, u)
@@ -372,48 +398,70 @@ def is_solid(s: Record, u: int) -> bool:
 
 
 @jit
+def crowd(s: Record, u: int, first: int) -> np.uint64:
+    """Return who may be in a unit's way, as bits: of 64 units from ``first`` on.
+
+    All are asked at once: a processor does that eight by eight.
+    """
+    last, x, y, own = first + 64, s.x[u], s.y[u], s.body[u]
+    xs, ys, bodies = s.x[first:last], s.y[first:last], s.body[first:last]
+    found = np.uint64(0)
+    for k in range(-8 * (-min(64, s.count - first) // 8)):  # those after the last have no bodies
+        dx, dy, least = xs[k] - x, ys[k] - y, own + bodies[k]
+        found |= np.uint64(dx * dx + dy * dy < least * abs(least)) << np.uint64(k)
+    return found & ~(np.uint64(first <= u < last) << np.uint64(u - first))
+
+
+@jit
 def separate(p: Record, s: Record) -> None:
     """Push apart those who stand too close, after they have walked, and keep everybody on the map."""
     # Read once: a compiler does not know that what is written below changes none of it.
-    count, x, y, kinds, orders, moving, radius = s.count, s.x, s.y, s.kind, s.order, s.is_moving, p.radius
-    has_buildings = p.rule >= HARVEST
+    count, kinds, moving, crowds = s.count, s.kind, s.is_moving, s.crowd
+    for first in range(0, count, 64):
+        # All are asked before any is pushed: a processor that has to read eight numbers waits for each just written.
+        for u in range(count):
+            can_push = moving[u] != 0 and p.speed[kinds[u]] > 0.0 and is_solid(s, u)
+            crowds[u] = crowd(s, u, first) if can_push else 0
+        for u in range(count):
+            v, found = first, crowds[u]
+            while found:
+                if found & np.uint64(1) and not (moving[v] == 1 and v < u):  # who has had its turn
+                    push(p, s, u, v)
+                found >>= np.uint64(1)
+                v += 1
     for u in range(count):
-        if moving[u] == 0 or p.speed[kinds[u]] == 0.0:
-            continue
-        if is_solid(s, u):
-            own = radius[kinds[u]]
-            for v in range(count):
-                if moving[v] == 1 and v < u:  # this pair has had its turn
-                    continue
-                kind = kinds[v]
-                if has_buildings and p.width[kind] > 0.0:
-                    keep_out(p, s, u, v)
-                    continue
-                dx, dy, least = x[u] - x[v], y[u] - y[v], own + radius[kind]
-                square = dx * dx + dy * dy
-                if square >= least * least or v == u or kind == NONE or kind >= BEACON:
-                    continue
-                if GATHER <= orders[v] <= CONSTRUCT:
-                    continue
-                away = math.sqrt(square)
-                if away < 1e-6:  # no way is better than another: who came first decides
-                    turn = 2.399963 * s.tag[u]
-                    dx, dy, away = math.cos(turn), math.sin(turn), 0.0
-                else:
-                    dx, dy = dx / away, dy / away
-                overlap = least - away
-                yields = p.speed[kind] > 0.0 and (
-                    moving[v] != 0 or (s.owner[v] == s.owner[u] and orders[v] == IDLE and s.aim[v] < 0)
-                )
-                share = 0.5 if yields else 1.0
-                x[u] += share * overlap * dx
-                y[u] += share * overlap * dy
-                if yields:
-                    x[v] -= 0.5 * overlap * dx
-                    y[v] -= 0.5 * overlap * dy
-                    moving[v] = 2  # it has been pushed, and must look whom it pushes
-                    confine(p, s, v)
-        confine(p, s, u)
+        if moving[u] != 0:
+            confine(p, s, u)
+
+
+@jit
+def push(p: Record, s: Record, u: int, v: int) -> None:
+    """Push a unit that moves and another apart, by half their overlap each if the other gives way."""
+    kind = s.kind[v]
+    if p.width[kind] > 0.0:
+        keep_out(p, s, u, v)
+        return
+    dx, dy, least = s.x[u] - s.x[v], s.y[u] - s.y[v], s.body[u] + s.body[v]
+    square = dx * dx + dy * dy
+    if square >= least * least or GATHER <= s.order[v] <= CONSTRUCT:
+        return
+    away = math.sqrt(square)
+    overlap = least - away
+    if away < 1e-6:  # no way is better than another: who came first decides
+        turn = 2.399963 * s.tag[u]
+        dx, dy, away = math.cos(turn), math.sin(turn), 1.0
+    yields = p.speed[kind] > 0.0 and (
+        s.is_moving[v] != 0 or (s.owner[v] == s.owner[u] and s.order[v] == IDLE and s.aim[v] < 0)
+    )
+    share = (0.5 if yields else 1.0) * overlap / away
+    s.x[u] += share * dx
+    s.y[u] += share * dy
+    if yields:
+        s.x[v] -= share * dx
+        s.y[v] -= share * dy
+        if overlap > TOLERATED:
+            s.is_moving[v] = 2  # it has been pushed, and must look whom it pushes
+        confine(p, s, v)
 
 
 @jit
@@ -433,5 +481,7 @@ def keep_out(p: Record, s: Record, u: int, v: int) -> None:
 @jit
 def confine(p: Record, s: Record, u: int) -> None:
     """Keep a unit on the map."""
-    s.x[u] = min(max(s.x[u], p.left), p.right)
-    s.y[u] = min(max(s.y[u], p.bottom), p.top)
+    if not p.left <= s.x[u] <= p.right:
+        s.x[u] = min(max(s.x[u], p.left), p.right)
+    if not p.bottom <= s.y[u] <= p.top:
+        s.y[u] = min(max(s.y[u], p.bottom), p.top)

@@ -153,7 +153,6 @@ class SC2Env(KernelEnv):
             "interface": INTERFACES.index(self.action),
             "cells": cells,
             "verbs": 2 if setting.foes else 1,
-            "selectors": 1 + (setting.marines if setting.rule == "shards" else 0),
             "targets": min(setting.foes, MOST_OTHERS) if setting.rule == "arena" else 0,
             "own": setting.marines if not setting.fresh else MOST_OWN,
             "others": min(setting.foes or setting.shards or 1, MOST_OTHERS),
@@ -252,6 +251,7 @@ def pack(setting: Game, *, fixed: Mapping[str, Any]) -> NDArray[np.void]:
         for name in records.FLAGS:
             task[name][place] = getattr(unit, name)
         task["bounty"][place] = getattr(setting, unit.name, 0.0) if unit.is_zerg else 0.0
+    task["fastest"] = 2.0 * task["speed"].max() + 0.5
     return task
 
 
@@ -312,8 +312,8 @@ def _pictures(places: NDArray[np.int64], names: tuple[str, ...], size: tuple[int
 
 def _actions(kind: str, fixed: Mapping[str, Any], setting: Game) -> spaces.Space[Any]:
     if kind == "grid":
-        cells = fixed["cells"] ** 2 * fixed["verbs"] * fixed["selectors"]
-        return spaces.Discrete(1 + fixed["targets"] + cells)
+        selections = 1 + (setting.marines if setting.rule == "shards" else 0)  # all, or one of them
+        return spaces.Discrete(1 + fixed["targets"] + fixed["cells"] ** 2 * fixed["verbs"] * selections)
     if kind == "screen":
         return spaces.Discrete(1 + math.prod(fixed["screen"]))
     if kind == "point":

@@ -10,7 +10,7 @@ import math
 from ..core import integer, jit, uniform
 from ..core.random import bits
 from .economy import nearest
-from .engine import give, remove, spawn
+from .engine import FAR, give, remove, spawn
 from .orders import explore
 from .params import (
     BANELING,
@@ -200,10 +200,10 @@ def settle(p: Record, s: Record) -> None:
 def begin(p: Record, s: Record) -> None:
     """Set a game up. It draws once from ``s.rng``, whatever happens in it, and then from a stream of its own."""
     s.dice[0], s.dice[1], s.dice[2] = bits(s.rng), 0, 0
-    s.loop = s.made = s.kills = s.losses = s.is_over = s.count = s.serial = 0
+    s.loop = s.made = s.kills = s.losses = s.is_over = s.has_doomed = s.count = s.serial = 0
     s.score = s.minerals = s.vespene = s.food_used = s.food_cap = 0.0
     s.collected[:] = 0.0
-    s.kind[:] = NONE
+    s.kind[:], s.body[:] = NONE, -FAR
     s.is_selected[:] = 0
     s.camera[0], s.camera[1] = 0.5 * (p.left + p.right), 0.5 * (p.bottom + p.top) - 3.0
     if p.rule >= HARVEST:
@@ -241,9 +241,8 @@ def trigger(p: Record, s: Record) -> None:
     own = foes = 0
     kinds, owners = s.kind, s.owner
     for u in range(s.count):
-        if kinds[u] != NONE:
-            own += owners[u] == OWN
-            foes += owners[u] == ENEMY
+        own += (kinds[u] != NONE) & (owners[u] == OWN)
+        foes += (kinds[u] != NONE) & (owners[u] == ENEMY)
     if own == 0:
         s.is_over = 1
     elif foes == 0 and p.rule == ARENA:

@@ -38,7 +38,7 @@ def loop(p: Record, s: Record) -> None:
         kind = s.kind[u]
         if kind == NONE or kind >= BEACON:
             continue
-        s.is_moving[u] = 1 if s.is_moving[u] == 2 else 0
+        s.is_moving[u] >>= 1
         if p.is_structure[kind]:
             produce(p, s, u)
         elif s.order[u] >= GATHER:
@@ -47,10 +47,11 @@ def loop(p: Record, s: Record) -> None:
             act(p, s, u)
     separate(p, s)
     u = 0
-    while u < s.count:
+    while s.has_doomed and u < s.count:
         if s.kind[u] != NONE and s.life[u] <= 0.0:
             explode(p, s, u)
         u += 1
+    s.has_doomed = 0
     trigger(p, s)
 
 

@@ -12,6 +12,7 @@ from .records import GATHER, HARVEST, IDLE, OWN, SEARCH, SHARDS, Array, Record
 #: whether its weapon rests; of others, what kind of zerg they are.
 OWN_FEATURES = ("is_there", "x", "y", "life", "is_ready")
 OTHER_FEATURES = ("is_there", "x", "y", "life", "is_zergling", "is_baneling", "is_roach")
+OWN_WIDTH, WIDTH = len(OWN_FEATURES), len(OTHER_FEATURES)
 #: What is told of an economy.
 ECONOMY_FEATURES = (
     "time", "minerals", "vespene", "food_used", "food_cap", "workers", "idle_workers", "gas_workers", "command_centers",
@@ -39,9 +40,9 @@ def see(p: Record, s: Record, seen: Array) -> None:
         see_economy(p, s, seen)
         return
     seen[:] = 0.0
-    own, other = 0, 5 * p.own
+    own, other = 0, OWN_WIDTH * p.own
     scale_x, scale_y = 2.0 / (p.right - p.left), 2.0 / (p.top - p.bottom)
-    last_own, last = 5 * p.own, len(seen)
+    last_own, last = OWN_WIDTH * p.own, len(seen)
     for u in range(s.count):
         kind = s.kind[u]
         if kind == NONE:
@@ -51,14 +52,14 @@ def see(p: Record, s: Record, seen: Array) -> None:
             if own < last_own:
                 seen[own], seen[own + 1], seen[own + 2] = 1.0, x, y
                 seen[own + 3], seen[own + 4] = s.life[u] / p.life[kind], s.cooldown[u] <= 0.0
-                own += 5
+                own += OWN_WIDTH
         elif other < last and is_visible(p, s, u):
             seen[other], seen[other + 1], seen[other + 2] = 1.0, x, y
             seen[other + 3] = s.life[u] / p.life[kind]
             seen[other + 4], seen[other + 5], seen[other + 6] = kind == ZERGLING, kind == BANELING, kind == ROACH
-            other += 7
+            other += WIDTH
     if p.rule == SHARDS:
-        sort(seen, 5 * p.own, other, scale_x / scale_y)
+        sort(seen, OWN_WIDTH * p.own, other, scale_x / scale_y)
 
 
 @jit
@@ -71,15 +72,15 @@ def sort(seen: Array, first: int, last: int, ratio: float) -> None:
         last: where they end.
         ratio: a cell along x over one along y, in the observation's numbers.
     """
-    row = np.empty(7, np.float32)
-    for at in range(first + 7, last, 7):
-        row[:] = seen[at : at + 7]
+    row = np.empty(WIDTH, np.float32)
+    for at in range(first + WIDTH, last, WIDTH):
+        row[:] = seen[at : at + WIDTH]
         away = (row[1] - seen[1]) ** 2 + ((row[2] - seen[2]) * ratio) ** 2
-        k = at - 7
+        k = at - WIDTH
         while k >= first and (seen[k + 1] - seen[1]) ** 2 + ((seen[k + 2] - seen[2]) * ratio) ** 2 > away:
-            seen[k + 7 : k + 14] = seen[k : k + 7]
-            k -= 7
-        seen[k + 7 : k + 14] = row
+            seen[k + WIDTH : k + 2 * WIDTH] = seen[k : k + WIDTH]
+            k -= WIDTH
+        seen[k + WIDTH : k + 2 * WIDTH] = row
 
 
 @jit

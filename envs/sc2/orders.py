@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ..core import jit
 from .economy import assign, can_pay, enlist, is_finished, is_source, least_busy, order_building
 from .engine import give, remove, spawn
@@ -428,5 +430,6 @@ def explore(p: Record, s: Record) -> None:
                 continue
             half = math.sqrt(reach * reach - dy * dy)
             first, last = max(int(s.x[u] - half + 0.5), 0), min(int(s.x[u] + half - 0.5), MAP - 1)
-            for column in range(first, last + 1):
-                s.explored[row] |= 1 << column
+            if first <= last:
+                seen = np.uint64(2**64 - 1) >> np.uint64(MAP - 1 - (last - first))
+                s.explored[row] |= seen << np.uint64(first)

@@ -47,7 +47,6 @@ TASK = np.dtype(
         ("interface", _I8),  # how actions are told
         ("cells", _I8),  # of a side of the grid of targets
         ("verbs", _I8),
-        ("selectors", _I8),
         ("targets", _I8),  # enemies that can be named
         ("own", _I8),  # of one's units that are shown
         ("others", _I8),  # of the other units that are shown
@@ -61,6 +60,7 @@ TASK = np.dtype(
         ("top", _F8),
         *((name, _I8) for name in COUNTS),
         *((name, _F8) for name in AMOUNTS),
+        ("fastest", _F8),  # what two units come nearer to each other in a loop at most, pushed by others
         ("bounty", _F8, (KINDS,)),  # reward for an enemy's death
         *((name, _F8, (KINDS,)) for name in PROPERTIES),
         *((name, _I8, (KINDS,)) for name in FLAGS),
@@ -85,6 +85,7 @@ def state(size: int) -> np.dtype[np.void]:
         ("food_used", _F8),
         ("food_cap", _F8),
         ("is_over", _I8),
+        ("has_doomed", _I8),  # whether somebody is to explode
         ("camera", _F8, (2,)),
         ("explored", np.uint64, (MAP,)),  # a bit of each cell, row by row: whether it was ever seen
         ("is_surveyed", _I8),  # `blocked` is up to date
@@ -96,6 +97,7 @@ def state(size: int) -> np.dtype[np.void]:
         ("owner", _I1, (size,)),
         ("x", _F8, (size,)),
         ("y", _F8, (size,)),
+        ("body", _F8, (size,)),  # radius that others keep away from; far below 0 where nobody has to
         ("face_x", _F8, (size,)),  # where it looks, as a vector of any length
         ("face_y", _F8, (size,)),
         ("life", _F8, (size,)),
@@ -110,8 +112,10 @@ def state(size: int) -> np.dtype[np.void]:
         ("victim", _I2, (size,)),  # whom that hits
         ("pace", _F8, (size,)),  # present speed, of who accelerates
         ("left", _F8, (size,)),  # cells to the goal, a loop ago
+        ("rest", _I8, (size,)),  # the loop from which on it looks for enemies again
         ("stuck", _I2, (size,)),  # loops without progress
         ("is_moving", _I1, (size,)),  # whether others may have to make way: 1 in this loop, 2 in the next too
+        ("crowd", np.uint64, (size,)),  # a bit of each unit that may be in its way
         ("is_selected", _I1, (size,)),
         ("groups", _I2, (size,)),  # bits of control groups
         ("amount", _F8, (size,)),  # carried, or left in a resource
