@@ -440,6 +440,15 @@ def test_queries_and_data():
         assert {function.general_id for function in known} == {ability.remaps_to_ability_id}
 
 
+def test_ways_lead_around_buildings():
+    session = joined("BuildMarines")
+    base = units_of(observe(session), 18)[0].pos
+    ends = {"start_pos": {"x": base.x + 4, "y": base.y}, "end_pos": {"x": base.x - 4, "y": base.y}}
+    length = send(session, query={"pathing": [ends]}).query.pathing[0].distance
+    # Over the corners of a square of five cells; cells are gone through by their middles.
+    assert 2 * np.hypot(1.5, 2.5) + 5 - 0.5 <= length <= 15
+
+
 def test_numbers_that_are_none_change_nothing():
     session = joined("DefeatRoaches")
     marines = units_of(observe(session), 48)

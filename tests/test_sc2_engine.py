@@ -25,10 +25,11 @@ def arrange(env, *units, minerals=None):
     saved = env.save_state()
     state = saved.states[0]
     state["kind"][:], state["body"][:], state["count"] = params.NONE, -engine.FAR, len(units)
+    state["missiles"] = 0
     state["has_doomed"] = 1  # who has no life left explodes at the end of the loop
     for u, (kind, owner, x, y, fields) in enumerate(units):
-        clean = {"target": -1, "aim": -1, "victim": -1, "worker": -1, "rally_target": -1, "goal_x": x, "goal_y": y}
-        zero = ("order", "cooldown", "windup", "flight", "pace", "amount", "timer", "stuck", "is_selected", "groups",
+        clean = {"target": -1, "aim": -1, "worker": -1, "rally_target": -1, "goal_x": x, "goal_y": y}
+        zero = ("order", "cooldown", "windup", "pace", "amount", "timer", "stuck", "is_selected", "groups",
                 "plans", "queued", "has_rally", "project", "rest")  # fmt: skip
         unit = params.UNITS[kind - 1]
         body = max(unit.radius, 0.5 * (unit.width + unit.height)) if kind < params.BEACON else -engine.FAR
@@ -150,6 +151,20 @@ def test_a_missile_takes_time():
     assert far - near == pytest.approx((3.9 - 0.5) / 18.75 * SECOND, abs=1.0)
 
 
+def test_a_missile_hits_though_its_roach_is_dead():
+    env = arena()
+    roach = {"life": 1.0, "aim": 1, "order": records.ATTACK, "target": 1}
+    arrange(env, (ROACH, ENEMY, 28.0, 28.0, roach), (MARINE, OWN, 32.8, 28.0, {"cooldown": 1e5}),
+            (ROACH, ENEMY, *CORNER, {}))  # fmt: skip
+    loops_until(env, lambda state: state["missiles"] == 1)
+    saved = env.save_state()
+    saved.states[0]["life"][0], saved.states[0]["cooldown"][1] = 0.5, 0.0
+    env.load_state(saved)
+    assert wait(env)["kind"][0] == params.NONE
+    assert env.state["life"][1] == 45.0
+    loops_until(env, lambda state: state["life"][1] == 29.0, most=5)
+
+
 @pytest.mark.parametrize("kind, owner, victim, period", [(MARINE, OWN, ROACH, 0.8608), (ROACH, ENEMY, MARINE, 2.0)])
 def test_shots_per_second(kind, owner, victim, period):
     env = arena()
@@ -163,9 +178,8 @@ def test_shots_per_second(kind, owner, victim, period):
     for _ in range(loops):
         life = wait(env)["life"][1]
         shots, last = shots + (life < last), life
-    # A shot comes in the first loop after the period, give or take from -1 to 2 loops, is over: on the mean half a loop
-    # late for the delay, and half a loop for the rounding.
-    assert shots == pytest.approx(loops / (period * SECOND + 1.0), rel=0.03)
+    # A shot comes from a loop early to two loops late: on the mean half a loop late.
+    assert shots == pytest.approx(loops / (period * SECOND + 0.5), rel=0.02)
 
 
 def test_zerg_regenerate_and_marines_do_not():
@@ -576,7 +590,7 @@ def test_giving_up_a_building_returns_three_quarters():
 # ------------------------------------------------------------------------------------------------------------ anything
 
 
-REFERENCES = ("target", "aim", "victim", "worker", "rally_target")
+REFERENCES = ("target", "aim", "worker", "rally_target")
 
 
 def assert_sound(env, room):
@@ -594,6 +608,9 @@ def assert_sound(env, room):
     for name in REFERENCES:
         held = state[name][there]
         assert (held < count).all() and there[held[held >= 0]].all(), name
+    held = state["victim"][: state["missiles"]]
+    assert there[held[held >= 0]].all()
+    assert ((state["body"] > 0.0) == (there & (kind < params.BEACON))).all()
     plans = [state["plan_target"][u, : state["plans"][u]] for u in np.flatnonzero(there)]
     held = np.concatenate([np.zeros(0, np.int64), *plans])
     assert there[held[held >= 0]].all()

@@ -82,8 +82,8 @@ def spawn(p: Record, s: Record, kind: int, owner: int, x: float, y: float) -> in
     s.tag[u], s.kind[u], s.owner[u] = s.serial, kind, owner
     s.x[u], s.y[u], s.face_x[u], s.face_y[u] = x, y, 0.0, -1.0
     s.life[u], s.order[u], s.target[u], s.aim[u] = p.life[kind], IDLE, -1, -1
-    s.cooldown[u] = s.windup[u] = s.flight[u] = s.pace[u] = s.amount[u] = s.timer[u] = 0.0
-    s.victim[u] = s.worker[u] = s.rally_target[u] = -1
+    s.cooldown[u] = s.windup[u] = s.pace[u] = s.amount[u] = s.timer[u] = 0.0
+    s.worker[u] = s.rally_target[u] = -1
     s.rest[:] = 0  # everybody may have a new neighbour
     s.stuck[u] = s.is_selected[u] = s.groups[u] = s.is_gas[u] = s.plans[u] = s.queued[u] = s.has_rally[u] = 0
     s.project[u], s.is_moving[u], s.is_surveyed = NONE, 2, 0
@@ -152,13 +152,14 @@ def remove(s: Record, u: int) -> None:
     leave(s, u)
     s.kind[u], s.body[u] = NONE, -FAR
     s.is_selected[u] = s.is_moving[u] = s.is_surveyed = 0
+    for k in range(s.missiles):
+        if s.victim[k] == u:
+            s.victim[k] = -1
     for v in range(s.count):
         if s.kind[v] == NONE:
             continue
         if s.aim[v] == u:
             s.aim[v], s.windup[v] = -1, 0.0
-        if s.victim[v] == u:
-            s.victim[v], s.flight[v] = -1, 0.0
         if s.worker[v] == u:
             s.worker[v] = -1
         if s.rally_target[v] == u:
@@ -242,10 +243,29 @@ def shoot(p: Record, s: Record, u: int) -> None:
         return
     if s.aim[v] < 0 and s.order[v] == IDLE:
         alarm(p, s, v, u)
-    if p.missile[kind] > 0.0:
-        s.flight[u], s.victim[u] = max(gap(p, s, u, v) / p.missile[kind], 1.0), v
+    if p.missile[kind] > 0.0 and s.missiles < len(s.victim):
+        k = s.missiles
+        s.flight[k], s.victim[k], s.source[k] = max(gap(p, s, u, v) / p.missile[kind], 1.0), v, kind
+        s.missiles += 1
     else:
         hit(p, s, v, kind)
+
+
+@jit
+def fly(p: Record, s: Record) -> None:
+    """Let missiles fly on, and hit, whether those who shot them are alive or not."""
+    k = 0
+    while k < s.missiles:
+        s.flight[k] -= 1.0
+        if s.flight[k] > 0.0:
+            k += 1
+            continue
+        v, kind = s.victim[k], s.source[k]
+        s.missiles -= 1
+        last = s.missiles
+        s.flight[k], s.victim[k], s.source[k] = s.flight[last], s.victim[last], s.source[last]
+        if v >= 0:
+            hit(p, s, v, kind)
 
 
 @jit
@@ -343,8 +363,8 @@ def engage(p: Record, s: Record, u: int) -> bool:
         walk(p, s, u, s.x[v], s.y[v], 0.0)
     elif s.cooldown[u] <= 0.0:
         s.face_x[u], s.face_y[u] = s.x[v] - s.x[u], s.y[v] - s.y[u]
-        # Each shot comes up to a loop early or two late.
-        s.cooldown[u] = p.period[kind] + 3.0 * uniform(s.dice) - 1.0
+        # Each shot comes up to a loop early or two late. The part of a loop for which the weapon was ready is not lost.
+        s.cooldown[u] += p.period[kind] + 3.0 * uniform(s.dice) - 1.0
         s.windup[u] = p.damage_point[kind]
         if s.windup[u] < 1.0:
             s.windup[u] = 0.0
@@ -360,12 +380,6 @@ def act(p: Record, s: Record, u: int) -> None:
         s.cooldown[u] -= 1.0
     if p.regeneration[kind] > 0.0 and s.life[u] < p.life[kind]:
         s.life[u] = min(s.life[u] + p.regeneration[kind], p.life[kind])
-    if s.flight[u] > 0.0:
-        s.flight[u] -= 1.0
-        if s.flight[u] <= 0.0 and s.victim[u] >= 0:
-            v = s.victim[u]
-            s.flight[u], s.victim[u] = 0.0, -1
-            hit(p, s, v, kind)
     if s.windup[u] > 0.0:
         s.windup[u] -= 1.0
         if s.windup[u] < 1.0:

@@ -148,6 +148,7 @@ def line_up(p: Record, s: Record, marines: int) -> None:
     """
     for _ in range(marines):
         spawn(p, s, MARINE, OWN, CENTRE_X, CENTRE_Y)
+    s.missiles = 0  # the map makes the marines anew that they fly to
     side = integer(s.dice, 2)
     camp = CAMPS[side]
     x, y = between(s, camp[0], camp[1]), between(s, camp[2], camp[3])
@@ -158,7 +159,7 @@ def line_up(p: Record, s: Record, marines: int) -> None:
             s.x[u], s.y[u] = x, y + (0.5 * (k + 1) if k % 2 else -0.5 * k)
             s.y[u] = min(max(s.y[u], p.bottom), p.top)
             s.order[u], s.target[u], s.aim[u], s.plans[u], s.stuck[u] = IDLE, -1, -1, 0, 0
-            s.cooldown[u] = s.windup[u] = s.flight[u] = 0.0
+            s.cooldown[u] = s.windup[u] = 0.0
             s.is_selected[u], s.is_moving[u] = 1, 2
             k += 1
     camp = CAMPS[1 - side]
@@ -200,7 +201,7 @@ def settle(p: Record, s: Record) -> None:
 def begin(p: Record, s: Record) -> None:
     """Set a game up. It draws once from ``s.rng``, whatever happens in it, and then from a stream of its own."""
     s.dice[0], s.dice[1], s.dice[2] = bits(s.rng), 0, 0
-    s.loop = s.made = s.kills = s.losses = s.is_over = s.has_doomed = s.count = s.serial = 0
+    s.loop = s.made = s.kills = s.losses = s.is_over = s.missiles = s.has_doomed = s.count = s.serial = 0
     s.score = s.minerals = s.vespene = s.food_used = s.food_cap = 0.0
     s.collected[:] = 0.0
     s.kind[:], s.body[:] = NONE, -FAR

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..core import INFO, REWARD, TERMINATED, TRUNCATED, integer, jit
 from .control import act_on
 from .economy import produce, work
-from .engine import act, explode, separate
+from .engine import act, explode, fly, separate
 from .functions import offer
 from .generator import begin, trigger
 from .layers import see_layers
@@ -29,6 +29,7 @@ def loop(p: Record, s: Record) -> None:
     count = s.count
     if count == 0:
         return
+    fly(p, s)
     # Nobody is always first.
     first = integer(s.dice, count)
     for k in range(count):

@@ -133,3 +133,22 @@ def route(p: Record, s: Record, u: int, x: float, y: float) -> tuple[bool, float
             break
         at_x, at_y = cell % MAP + 0.5, cell // MAP + 0.5
     return True, at_x, at_y
+
+
+@jit
+def length(p: Record, s: Record, x0: float, y0: float, x1: float, y1: float) -> float:
+    """Return the length of the way from one point to another in cells, or 0 where there is none."""
+    if not s.is_surveyed:
+        survey(p, s)
+    start, goal = int(y0) * MAP + int(x0), int(y1) * MAP + int(x1)
+    if is_open(s, x0, y0, x1, y1, goal):
+        return math.sqrt((x1 - x0) ** 2 + (y1 - y0) ** 2)
+    ahead = np.empty(MAP * MAP, np.int16)
+    if not search(p, s, start, goal, ahead):
+        return 0.0
+    total, cell = 0.0, start
+    while cell != goal:
+        following = int(ahead[cell])
+        total += math.sqrt(float((following % MAP - cell % MAP) ** 2 + (following // MAP - cell // MAP) ** 2))
+        cell = following
+    return total

@@ -85,6 +85,7 @@ def state(size: int) -> np.dtype[np.void]:
         ("food_used", _F8),
         ("food_cap", _F8),
         ("is_over", _I8),
+        ("missiles", _I8),  # in flight
         ("has_doomed", _I8),  # whether somebody is to explode
         ("camera", _F8, (2,)),
         ("explored", np.uint64, (MAP,)),  # a bit of each cell, row by row: whether it was ever seen
@@ -108,8 +109,9 @@ def state(size: int) -> np.dtype[np.void]:
         ("aim", _I2, (size,)),  # whom it shoots at, or -1
         ("cooldown", _F8, (size,)),  # loops
         ("windup", _F8, (size,)),  # loops to the shot; 0: the weapon rests
-        ("flight", _F8, (size,)),  # loops until its missile hits; 0: there is none
-        ("victim", _I2, (size,)),  # whom that hits
+        ("flight", _F8, (size,)),  # of missiles: loops until one hits
+        ("victim", _I2, (size,)),  # of missiles: whom it hits, or -1
+        ("source", _I1, (size,)),  # of missiles: the kind of unit that shot it
         ("pace", _F8, (size,)),  # present speed, of who accelerates
         ("left", _F8, (size,)),  # cells to the goal, a loop ago
         ("rest", _I8, (size,)),  # the loop from which on it looks for enemies again

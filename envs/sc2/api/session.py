@@ -17,6 +17,7 @@ from .. import orders
 from ..economy import is_free, snap
 from ..layers import GROUND, TYPES
 from ..params import GAMES, NONE
+from ..paths import length
 from ..records import MAP
 from . import catalog
 from .abilities import BY_ID, NOT_SUPPORTED, RESULTS, SUCCESS
@@ -328,7 +329,7 @@ def unsupported(options: Any) -> str:
 
 
 def answer_query(game: Embedded, asked: Any, reply: Any) -> None:
-    """Fill the reply to a ``RequestQuery``. Ways are straight, around nothing: the maps are open."""
+    """Fill the reply to a ``RequestQuery``."""
     for way in asked.pathing:
         reply.pathing.add(distance=_distance(game, way))
     for of in asked.abilities:
@@ -352,7 +353,7 @@ def _distance(game: Embedded, way: Any) -> float:
     end = way.end_pos.x, way.end_pos.y
     grid = game.grid()
     is_open = all(0 <= x < MAP and 0 <= y < MAP and grid[int(y), int(x)] for x, y in (start, end))
-    return math.dist(start, end) if is_open else 0.0
+    return length(game.p, game.s, *start, *end) if is_open else 0.0
 
 
 def _placement(game: Embedded, place: Any) -> int:
