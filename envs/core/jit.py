@@ -38,7 +38,7 @@ def _stamp(folder: Path) -> str:
     code by a function's name, and by the contents of the function's own file.
     """
     digest = hashlib.sha256()
-    for path in (*sorted(Path(__file__).parent.glob("*.py")), *sorted(folder.glob("*.py"))):
+    for path in (*sorted(Path(__file__).parent.rglob("*.py")), *sorted(folder.glob("*.py"))):
         source = path.read_bytes()
         if b"@jit" in source or b"@inlined" in source or path.name == "problem.py":
             digest.update(source)
