@@ -140,6 +140,13 @@ _MINI_GAME = {
     "entropy_weight": 5e-4,
     "rate": 1e-3,
 }
+_MINI_GAME_VALUES = {
+    "num_envs": 64,
+    "hidden_sizes": (128, 128),
+    "batch_size": 128,
+    "update_ratio": 1 / 32,
+    "warmup": 6_400,
+}
 _POINTING = {
     "num_envs": 64,
     "gamma": 0.9,
@@ -152,18 +159,37 @@ _POINTING = {
 }
 TUNED |= {
     ("ppo", "rlx/SC2-MoveToBeacon-v0"): {**_MINI_GAME, "steps": 800_000, "gamma": 0.9, "temperature": 0.3},
-    ("ppo", "rlx/SC2-CollectMineralShards-v0"): {**_MINI_GAME, "steps": 400_000, "gamma": 0.9, "temperature": 1.0},
-    ("ppo", "rlx/SC2-DefeatRoaches-v0"): {**_MINI_GAME, "steps": 600_000, "gamma": 0.97, "reward_scale": 0.1},
+    ("ppo", "rlx/SC2-CollectMineralShards-v0"): {**_MINI_GAME, "steps": 800_000, "gamma": 0.9, "temperature": 0.3},
+    ("ppo", "rlx/SC2-DefeatRoaches-v0"): {
+        **_MINI_GAME,
+        "steps": 900_000,
+        "gamma": 0.99,
+        "gae_lambda": 0.95,
+        "reward_scale": 0.1,
+        "entropy_weight": 1e-3,
+    },
     ("dqn", "rlx/SC2-MoveToBeacon-v0"): {
+        **_MINI_GAME_VALUES,
         "steps": 300_000,
-        "num_envs": 64,
-        "hidden_sizes": (128, 128),
         "gamma": 0.9,
-        "batch_size": 128,
         "replay_size": 150_000,
-        "update_ratio": 1 / 32,
-        "warmup": 6_400,
         "epsilon_end": 0.02,
+    },
+    ("dqn", "rlx/SC2-CollectMineralShards-v0"): {
+        **_MINI_GAME_VALUES,
+        "steps": 600_000,
+        "gamma": 0.9,
+        "replay_size": 300_000,
+        "epsilon_end": 0.02,
+    },
+    ("dqn", "rlx/SC2-DefeatRoaches-v0"): {
+        **_MINI_GAME_VALUES,
+        "steps": 400_000,
+        "gamma": 0.98,
+        "n_steps": 5,
+        "reward_scale": 0.1,
+        "replay_size": 400_000,
+        "epsilon_end": 0.01,
     },
     ("ddpg", "rlx/SC2-MoveToBeacon-v0"): {
         **_POINTING,
