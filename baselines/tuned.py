@@ -159,7 +159,7 @@ _POINTING = {
 }
 TUNED |= {
     ("ppo", "rlx/SC2-MoveToBeacon-v0"): {**_MINI_GAME, "steps": 800_000, "gamma": 0.9, "temperature": 0.3},
-    ("ppo", "rlx/SC2-CollectMineralShards-v0"): {**_MINI_GAME, "steps": 800_000, "gamma": 0.9, "temperature": 0.3},
+    ("ppo", "rlx/SC2-CollectMineralShards-v0"): {**_MINI_GAME, "steps": 800_000, "gamma": 0.9, "temperature": 0.6},
     ("ppo", "rlx/SC2-DefeatRoaches-v0"): {
         **_MINI_GAME,
         "steps": 900_000,
