@@ -19,12 +19,15 @@ LEARNERS = {
     "metaqweb": ("rlx.baselines.metatrainer", "MetaQWeb", "Args", gymnasium.spaces.Discrete),
     "ppo": ("rlx.baselines.ppo", "PPO", "Args", gymnasium.spaces.Discrete),
     "qweb": ("rlx.baselines.curriculum", "CurriculumDQN", "Args", gymnasium.spaces.Discrete),
+    "stl_npc": ("rlx.baselines.stl_npc", "NPC", "Args", gymnasium.spaces.Box),
 }
 
 #: name -> entries that the observations must have, where not any will do.
 ENTRIES = {"metaqweb": ("elements", "fields"), "qweb": ("elements", "fields")}
 #: name -> the parameter that an episode's context must have, where none is needed by the others.
 CONTEXTS = {"metaqweb": "writing"}
+#: name -> the method that the environment must have, where the others need none.
+METHODS = {"stl_npc": "model"}
 
 
 class Learner(Protocol):
@@ -82,11 +85,13 @@ def misfits(env_id: str, env_kwargs: Mapping[str, Any]) -> dict[str, str]:
             found[name] = f"the observations of {env_id}, {observations}. It reads {' and '.join(entries)}."
         elif name in CONTEXTS and CONTEXTS[name] not in contexts:
             found[name] = f"the contexts of {env_id}: it needs {CONTEXTS[name]!r}."
+        elif name in METHODS and not hasattr(env.unwrapped, METHODS[name]):
+            found[name] = f"{env_id}: it needs env.unwrapped.{METHODS[name]}()."
     return found
 
 
 def learners_for(env_id: str, env_kwargs: Mapping[str, Any]) -> list[str]:
-    """Return the learners that the actions, observations and contexts of ``env_id`` suit.
+    """Return the learners that the actions, observations, contexts and methods of ``env_id`` suit.
 
     Those tuned for it come first, in the order in which `TUNED` has them.
     """

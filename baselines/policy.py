@@ -17,6 +17,7 @@ from rlx.registry.experts import mask_of
 
 if TYPE_CHECKING:
     from .networks import Features
+    from .stl_planners import NeuralPlanner
 
 Array = NDArray[np.float32]
 Layers = Sequence[tuple[Array, Array]]  # weight (inputs, outputs) and bias (outputs,) of each layer, in order
@@ -79,7 +80,7 @@ class MlpPolicy:
         }
         arrays |= {f"weight{k}": weight for k, (weight, _) in enumerate(self.layers)}
         arrays |= {f"bias{k}": bias for k, (_, bias) in enumerate(self.layers)}
-        _write(path, arrays)
+        write_arrays(path, arrays)
 
 
 RETURN_SCALE = 30.0
@@ -147,7 +148,7 @@ class AssetsPolicy:
             "actions": describe_space(self.action_space),
             "layers": {name: len(layers) for name, layers in self.parts.items()},
         }
-        _write(path, {ASSETS: np.array(json.dumps(description)), **_name_layers(self.parts)})
+        write_arrays(path, {ASSETS: np.array(json.dumps(description)), **_name_layers(self.parts)})
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[Any]]) -> AssetsPolicy:
@@ -250,7 +251,7 @@ class QPolicy:
             "layers": {name: len(layers) for name, layers in self.parts.items()},
         }
         told = {DISCRETE: np.array(json.dumps(description))}
-        _write(path, {**told, **_arrays(self.features), **_name_layers(self.parts)})
+        write_arrays(path, {**told, **_arrays(self.features), **_name_layers(self.parts)})
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[Any]]) -> QPolicy:
@@ -330,7 +331,7 @@ class SoftmaxPolicy:
         arrays = {SOFTMAX: np.array(json.dumps(description)), **_arrays(self.features)}
         for k, (weight, bias) in enumerate(self.layers):
             arrays |= {f"weight{k}": weight, f"bias{k}": bias}
-        _write(path, arrays)
+        write_arrays(path, arrays)
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[Any]]) -> SoftmaxPolicy:
@@ -354,6 +355,7 @@ class SoftmaxPolicy:
 SOFTMAX = "softmax"  # the array that describes a `SoftmaxPolicy` in its file, as JSON
 FEATURES = "features."  # how the names of the arrays of features begin
 ASSETS = "assets"  # the array that describes an `AssetsPolicy` in its file, as JSON
+PLANNER = "planner"  # the array that describes a `NeuralPlanner` in its file, as JSON
 DISCRETE = "discrete"  # the array that describes a `QPolicy` in its file, as JSON
 
 
@@ -417,7 +419,8 @@ def _find_layers(depths: Mapping[str, int], arrays: Mapping[str, NDArray[Any]]) 
     }
 
 
-def _write(path: str | Path, arrays: dict[str, NDArray[Any]]) -> None:
+def write_arrays(path: str | Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """Write arrays to ``path`` (an ``.npz``), atomically."""
     temporary = Path(f"{path}.partial")
     with temporary.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -465,7 +468,7 @@ def read_space(description: Mapping[str, Any]) -> spaces.Space[Any]:
             return getattr(spaces, kind)(**values)  # type: ignore[no-any-return]
 
 
-def load_policy(path: str | Path) -> MlpPolicy | AssetsPolicy | QPolicy | SoftmaxPolicy:
+def load_policy(path: str | Path) -> MlpPolicy | AssetsPolicy | QPolicy | SoftmaxPolicy | NeuralPlanner:
     """Read a policy that its `save` wrote. Only arrays are read: no code can hide in the file.
 
     Args:
@@ -487,6 +490,10 @@ def load_policy(path: str | Path) -> MlpPolicy | AssetsPolicy | QPolicy | Softma
                 return SoftmaxPolicy.of(arrays)
             if DISCRETE in arrays:
                 return QPolicy.of(arrays)
+            if PLANNER in arrays:
+                from .stl_planners import NeuralPlanner  # imports this file
+
+                return NeuralPlanner.of(arrays)
             depth = sum(name.startswith("weight") for name in arrays)
             layers = [(arrays[f"weight{k}"], arrays[f"bias{k}"]) for k in range(depth)]
             activation, shape = str(arrays["activation"]), tuple(arrays["observation_shape"].tolist())

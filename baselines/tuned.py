@@ -204,3 +204,27 @@ TUNED |= {
         "hidden_sizes": (128, 128),
     },
 }
+
+# Tasks in temporal logic: two to five minutes of one core for the neural predictive controller; half a minute for DDPG,
+# which is there for contrast and was hardly tuned.
+_UPDATES = {"Traffic": 4_000, "Maze": 2_000, "ShipSafe": 2_000, "ShipTrack": 3_500, "Rover": 2_400, "Arm": 2_400}
+_LENGTHS = {"Traffic": 25, "Maze": 25, "ShipSafe": 20, "ShipTrack": 20, "Rover": 10, "Arm": 10}
+TUNED |= {
+    ("stl_npc", f"rlx/STL-{task}-v0"): {"steps": updates * 256 * _LENGTHS[task]} for task, updates in _UPDATES.items()
+}
+TUNED |= {
+    ("ddpg", f"rlx/STL-{task}-v0"): {
+        "steps": 640_000,
+        "num_envs": 64,
+        "hidden_sizes": (128, 128),
+        "update_ratio": 1 / 64,
+        "warmup": 6_400,
+        "actor_rate": 3e-4,
+        "final_rate": 0.1,
+        "saturation_penalty": 0.1,
+        "noise_end": 0.1,
+    }
+    for task in _LENGTHS
+}
+# Half of the starts are won by no controller, and searched in vain.
+TUNED["stl_npc", "rlx/STL-ShipTrack-v0"]["backup_rounds"] = 5
