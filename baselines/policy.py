@@ -148,14 +148,14 @@ class AssetsPolicy:
             "actions": describe_space(self.action_space),
             "layers": {name: len(layers) for name, layers in self.parts.items()},
         }
-        write_arrays(path, {ASSETS: np.array(json.dumps(description)), **_name_layers(self.parts)})
+        write_arrays(path, {ASSETS: np.array(json.dumps(description)), **name_layers(self.parts)})
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[Any]]) -> AssetsPolicy:
         """Return the policy whose arrays `save` wrote."""
         description = json.loads(str(arrays[ASSETS]))
         observation_space, action_space = (read_space(description[name]) for name in ("observations", "actions"))
-        parts = _find_layers(description["layers"], arrays)
+        parts = find_layers(description["layers"], arrays)
         return cls(parts, description["activation"], observation_space, action_space)  # type: ignore[arg-type]
 
     def _score(self, part: str, x: Array) -> Array:
@@ -251,13 +251,13 @@ class QPolicy:
             "layers": {name: len(layers) for name, layers in self.parts.items()},
         }
         told = {DISCRETE: np.array(json.dumps(description))}
-        write_arrays(path, {**told, **_arrays(self.features), **_name_layers(self.parts)})
+        write_arrays(path, {**told, **_arrays(self.features), **name_layers(self.parts)})
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[Any]]) -> QPolicy:
         """Return the policy whose arrays `save` wrote."""
         description = json.loads(str(arrays[DISCRETE]))
-        parts = _find_layers(description["layers"], arrays)
+        parts = find_layers(description["layers"], arrays)
         features, action_space = _read(description, arrays)
         return cls(parts, description["activation"], features, action_space, Support(**description["support"]))
 
@@ -402,7 +402,7 @@ def _read(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) ->
     return features, read_space(description["actions"])
 
 
-def _name_layers(parts: Mapping[str, Layers]) -> dict[str, NDArray[Any]]:
+def name_layers(parts: Mapping[str, Layers]) -> dict[str, NDArray[Any]]:
     """Return the arrays of layers, by the names under which they are stored."""
     arrays: dict[str, NDArray[Any]] = {}
     for name, layers in parts.items():
@@ -411,8 +411,8 @@ def _name_layers(parts: Mapping[str, Layers]) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _find_layers(depths: Mapping[str, int], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Layers]:
-    """Return what `_name_layers` named; ``depths`` are the numbers of layers."""
+def find_layers(depths: Mapping[str, int], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Layers]:
+    """Return what `name_layers` named; ``depths`` are the numbers of layers."""
     return {
         name: [(arrays[f"{name}.weight{k}"], arrays[f"{name}.bias{k}"]) for k in range(depth)]
         for name, depth in depths.items()

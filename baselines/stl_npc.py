@@ -27,9 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rlx.envs.core.stl.smooth import robustness
-
-from .stl_planners import NeuralPlanner, by_name, judge, model_of, search
+from .stl_planners import NeuralPlanner, half_width, judge, judge_smoothly, middle, model_of, search
 from .training import (
     Rules,
     check_args,
@@ -189,15 +187,17 @@ class NPC:
         self.optimizer.param_groups[0]["lr"] = args.rate * fraction
 
         observations = self._starts(self.updates)
-        plans = self._propose(torch.from_numpy(observations))
+        starts = torch.from_numpy(observations)
+        plans = self._propose(starts)
+        smooth = judge_smoothly(self.model, starts, plans, temperature)
         # A bounded slope: starts that cannot be won, or are far from it, do not drown the rest.
-        violations = torch.log1p(torch.relu(args.margin - self._robustness(observations, plans, temperature)))
+        violations = torch.log1p(torch.relu(args.margin - smooth))
         loss = _mostly_least(violations, share)
         self._search(observations, plans.detach().numpy())
         if self.memory is not None:
             rows = torch.from_numpy(self.random.integers(min(self.found, args.memory_size), size=args.memory_batch))
-            starts, targets = (part[rows] for part in self.memory)
-            distances = (self._propose(starts) - targets[:, None]).square().mean((2, 3))
+            remembered, targets = (part[rows] for part in self.memory)
+            distances = (self._propose(remembered) - targets[:, None]).square().mean((2, 3))
             loss = loss + args.memory_weight * _mostly_least(distances, share)
         descend(loss, self.network, self.optimizer, args.max_norm)
         self.loss = loss.item()
@@ -208,14 +208,8 @@ class NPC:
         model = self.model
         x = (observations - torch.from_numpy(self.mean)) / torch.from_numpy(self.spread)
         outputs = torch.tanh(forward(self.network, x, torch.relu))
-        low, high = (torch.tensor(bound, dtype=torch.float32) for bound in (model.action_low, model.action_high))
-        return 0.5 * (low + high) + 0.5 * (high - low) * outputs.reshape(len(x), -1, model.length, self.controls)
-
-    def _robustness(self, observations: NDArray[np.float32], plans: Tensor, temperature: float) -> Tensor:
-        """Return the smooth robustness (B, M) of plans (B, M, T, A)."""
-        signals = by_name(self.model, self.model.torch_rollout(torch.from_numpy(observations), plans))
-        flat = {name: signal.flatten(0, 1) for name, signal in signals.items()}
-        return robustness(self.model.formula, flat, temperature=temperature).reshape(plans.shape[:2])
+        center, width = (torch.from_numpy(part) for part in (middle(model), half_width(model)))
+        return center + width * outputs.reshape(len(x), -1, model.length, self.controls)
 
     def _search(self, observations: NDArray[np.float32], plans: NDArray[np.float32]) -> None:
         """Look for satisfying plans where there is none, and remember them."""

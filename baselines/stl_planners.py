@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from rlx.envs.core.stl import Formula
 
-from .policy import PLANNER, Layers, write_arrays
+from .policy import PLANNER, Layers, find_layers, name_layers, write_arrays
 
 Plans = NDArray[np.float32]  # as environments take actions, so that what is judged is what is carried out
 Scores = NDArray[np.float64]
@@ -94,6 +94,15 @@ def judge(model: Model, observations: NDArray[Any], plans: NDArray[Any]) -> Scor
 def by_name(model: Model, signals: Any) -> dict[str, Any]:
     """Return signals (..., S) by name, each (...)."""
     return {name: signals[..., j] for j, name in enumerate(model.signals)}
+
+
+def judge_smoothly(model: Model, observations: Any, plans: Any, temperature: float) -> Any:
+    """Return the smooth robustness (N, K) of plans (N, K, T, A), differentiable; all are tensors."""
+    from rlx.envs.core.stl.smooth import robustness
+
+    signals = by_name(model, model.torch_rollout(observations, plans))
+    flat = {name: signal.flatten(0, 1) for name, signal in signals.items()}
+    return robustness(model.formula, flat, temperature=temperature).reshape(plans.shape[:2])
 
 
 def draw(model: Model, random: np.random.Generator, count: int) -> Plans:
@@ -298,8 +307,6 @@ class Gradient(Planner):
         """Return the best plans seen (N, T, A)."""
         import torch
 
-        from rlx.envs.core.stl.smooth import robustness
-
         model, starts = self.model, torch.from_numpy(observations)
         low, high = (torch.tensor(bound, dtype=torch.float32) for bound in (model.action_low, model.action_high))
         noise = draw(model, np.random.default_rng(self.seed), self.restarts)
@@ -310,14 +317,9 @@ class Gradient(Planner):
         best = np.full((len(observations), *plans.shape[2:]), np.nan, np.float32)
         scores = np.full(len(observations), -np.inf)
         for _ in range(self.iterations):
-            signals = model.torch_rollout(starts, plans)
-            value = robustness(
-                model.formula,
-                {name: signal.flatten(0, 1) for name, signal in by_name(model, signals).items()},
-                temperature=self.temperature,
-            )
+            value = judge_smoothly(model, starts, plans, self.temperature)
             adam.zero_grad()
-            (-value.sum()).backward()  # type: ignore[no-untyped-call]
+            (-value.sum()).backward()
             adam.step()
             with torch.no_grad():
                 plans.clamp_(low, high)
@@ -376,16 +378,13 @@ class NeuralPlanner(Planner):
             "env_id": self.env_id,
             "env_kwargs": self.env_kwargs,
             "backup": self.backup,
-            "layers": len(self.layers),
+            "layers": {"plans": len(self.layers)},
         }
-        arrays: dict[str, NDArray[Any]] = {PLANNER: np.array(json.dumps(description))}
-        for k, (weight, bias) in enumerate(self.layers):
-            arrays |= {f"weight{k}": weight, f"bias{k}": bias}
-        write_arrays(path, arrays)
+        write_arrays(path, {PLANNER: np.array(json.dumps(description)), **name_layers({"plans": self.layers})})
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[Any]]) -> NeuralPlanner:
         """Return the policy whose arrays `save` wrote."""
         description = json.loads(str(arrays[PLANNER]))
-        layers = [(arrays[f"weight{k}"], arrays[f"bias{k}"]) for k in range(description["layers"])]
+        layers = find_layers(description["layers"], arrays)["plans"]
         return cls(layers, description["env_id"], description["env_kwargs"], tuple(description["backup"]))
