@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -208,11 +209,13 @@ class Replay:
 class DDPG:
     """A run of DDPG: call `learn`, take the `policy`; `save` and `load` in between as you like."""
 
-    def __init__(self, env_id: str, env_kwargs: Mapping[str, Any] | None = None, args: Args | None = None) -> None:
+    def __init__(
+        self, env_id: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None, args: Args | None = None
+    ) -> None:
         """Make the environments and fresh networks.
 
         Args:
-            env_id: an id whose actions are a bounded `Box` and whose observations the network can read.
+            env_id: an id or specification; actions are a bounded `Box`, and observations such as the network can read.
             env_kwargs: keyword arguments of the environment.
             args: the run's arguments.
 

@@ -43,6 +43,7 @@ from .policy import (
     load_policy,
 )
 from .qweb import WORDS
+from .sindy import PolynomialPolicy
 from .stl_planners import NeuralPlanner
 
 if TYPE_CHECKING:
@@ -706,10 +707,12 @@ def export(
     env_id, kwargs = (env, {}) if env else _origin(policy)
     made = gymnasium.make(env_id, **{**kwargs, **json_object(env_kwargs)})
     beside = out.with_name(out.name + ".golden.json") if golden else None
-    acting = load_policy(policy)
-    if isinstance(acting, NeuralPlanner):
+    loaded = load_policy(policy)
+    if isinstance(loaded, NeuralPlanner):
         raise ValueError(f"{policy} plans with a model of its environment, and cannot be one graph.")
-    apart = export_policy(acting, made, out, beside)
+    if isinstance(loaded, PolynomialPolicy):
+        raise ValueError(f"{policy} holds polynomials, which are not exported. Write them down instead:\n{loaded}")
+    apart = export_policy(loaded, made, out, beside)
     console.print(f"{out} differs from the policy by {apart:.1e} at most.", highlight=False)
 
 

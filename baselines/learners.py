@@ -19,8 +19,12 @@ LEARNERS = {
     "metaqweb": ("rlx.baselines.metatrainer", "MetaQWeb", "Args", gymnasium.spaces.Discrete),
     "ppo": ("rlx.baselines.ppo", "PPO", "Args", gymnasium.spaces.Discrete),
     "qweb": ("rlx.baselines.curriculum", "CurriculumDQN", "Args", gymnasium.spaces.Discrete),
+    "sindy_rl": ("rlx.baselines.sindy_rl", "SindyRL", "Args", gymnasium.spaces.Box),
     "stl_npc": ("rlx.baselines.stl_npc", "NPC", "Args", gymnasium.spaces.Box),
 }
+
+#: name -> kind of observation space, where not any will do.
+OBSERVATIONS = {"sindy_rl": gymnasium.spaces.Box}
 
 #: name -> entries that the observations must have, where not any will do.
 ENTRIES = {"metaqweb": ("elements", "fields"), "qweb": ("elements", "fields")}
@@ -81,6 +85,8 @@ def misfits(env_id: str, env_kwargs: Mapping[str, Any]) -> dict[str, str]:
         entries = ENTRIES.get(name, ())
         if not isinstance(actions, kind):
             found[name] = f"the actions of {env_id}, {actions}."
+        elif not isinstance(observations, OBSERVATIONS.get(name, gymnasium.Space)):
+            found[name] = f"the observations of {env_id}, {observations}. It needs a {OBSERVATIONS[name].__name__}."
         elif not all(entry in shown for entry in entries):
             found[name] = f"the observations of {env_id}, {observations}. It reads {' and '.join(entries)}."
         elif name in CONTEXTS and CONTEXTS[name] not in contexts:

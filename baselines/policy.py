@@ -17,6 +17,7 @@ from rlx.registry.experts import mask_of
 
 if TYPE_CHECKING:
     from .networks import Features
+    from .sindy import PolynomialPolicy
     from .stl_planners import NeuralPlanner
 
 Array = NDArray[np.float32]
@@ -356,6 +357,7 @@ SOFTMAX = "softmax"  # the array that describes a `SoftmaxPolicy` in its file, a
 FEATURES = "features."  # how the names of the arrays of features begin
 ASSETS = "assets"  # the array that describes an `AssetsPolicy` in its file, as JSON
 PLANNER = "planner"  # the array that describes a `NeuralPlanner` in its file, as JSON
+POLYNOMIAL = "polynomial"  # the array that describes a `PolynomialPolicy` in its file, as JSON
 DISCRETE = "discrete"  # the array that describes a `QPolicy` in its file, as JSON
 
 
@@ -468,7 +470,9 @@ def read_space(description: Mapping[str, Any]) -> spaces.Space[Any]:
             return getattr(spaces, kind)(**values)  # type: ignore[no-any-return]
 
 
-def load_policy(path: str | Path) -> MlpPolicy | AssetsPolicy | QPolicy | SoftmaxPolicy | NeuralPlanner:
+def load_policy(
+    path: str | Path,
+) -> MlpPolicy | AssetsPolicy | NeuralPlanner | PolynomialPolicy | QPolicy | SoftmaxPolicy:
     """Read a policy that its `save` wrote. Only arrays are read: no code can hide in the file.
 
     Args:
@@ -494,6 +498,10 @@ def load_policy(path: str | Path) -> MlpPolicy | AssetsPolicy | QPolicy | Softma
                 from .stl_planners import NeuralPlanner  # imports this file
 
                 return NeuralPlanner.of(arrays)
+            if POLYNOMIAL in arrays:
+                from .sindy import PolynomialPolicy  # so does this
+
+                return PolynomialPolicy.of(arrays)
             depth = sum(name.startswith("weight") for name in arrays)
             layers = [(arrays[f"weight{k}"], arrays[f"bias{k}"]) for k in range(depth)]
             activation, shape = str(arrays["activation"]), tuple(arrays["observation_shape"].tolist())

@@ -14,6 +14,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
 from torch import Tensor
 
@@ -133,7 +134,9 @@ def copy_into(parameters: Iterable[Tensor], values: Iterable[Tensor]) -> None:
 # Environments
 
 
-def make_envs(algo: str, env_id: str, env_kwargs: Mapping[str, Any] | None, args: Any) -> VectorEnv[Any, Any, Any]:
+def make_envs(
+    algo: str, env_id: str | EnvSpec, env_kwargs: Mapping[str, Any] | None, args: Any
+) -> VectorEnv[Any, Any, Any]:
     """Make ``args.num_envs`` environments whose episodes are cut off after ``args.episode_steps``, if that is set.
 
     Raises:

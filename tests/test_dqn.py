@@ -515,7 +515,7 @@ def test_batches_are_as_told():
 
 @pytest.mark.parametrize(
     ("env_id", "names"),
-    [("CartPole-v1", ["dqn", "ppo"]), ("Pendulum-v1", ["ddpg"]), ("choices:Toy/Pick-v0", ["dqn", "ppo"])],
+    [("CartPole-v1", ["dqn", "ppo"]), ("Pendulum-v1", ["sindy_rl", "ddpg"]), ("choices:Toy/Pick-v0", ["dqn", "ppo"])],
 )
 def test_learners_that_suit(env_id: str, names: list[str]):
     assert learners_for(env_id, {}) == names
