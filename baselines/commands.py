@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import os
 import shlex
@@ -29,6 +30,14 @@ Episodes = Annotated[int, typer.Option("--eval-episodes", help="Episodes per eva
 KeepLearners = Annotated[
     bool, typer.Option("--keep-learners", help="Keep what `rlx recover` needs; with a replay, hundreds of megabytes.")
 ]
+
+
+class Stop(enum.StrEnum):
+    """When no more runs are made."""
+
+    NEVER = "never"
+    ADAPTIVE = "adaptive"
+
 
 console = Console()
 
@@ -104,6 +113,10 @@ def compare(
     evaluations: Evaluations = 20,
     episodes: Episodes = 20,
     keep_learners: KeepLearners = False,
+    stop: Annotated[
+        Stop, typer.Option(help="Make all runs, or no more than it takes to tell the algorithms apart.")
+    ] = Stop.NEVER,
+    looks: Annotated[int, typer.Option(min=1, help="With --stop adaptive: how often to ask, at most.")] = 5,
 ) -> None:
     """Compare learners and experts on one environment, over several seeds.
 
@@ -121,8 +134,9 @@ def compare(
         values.setdefault(algo, {})[argument] = value
     setups = parse_vary(vary or [])
     settings = make_settings(
-        env, json_object(env_kwargs), names, values, range(seeds), steps, evaluations, episodes, setups
-    )
+        env, json_object(env_kwargs), names, values, range(seeds), steps, evaluations, episodes, setups,
+        looks if stop == Stop.ADAPTIVE else 0,
+    )  # fmt: skip
     _run(out, settings, jobs, keep_learners)
     console.print(f"For curves and statistics: rlx report {out}", highlight=False)
 
@@ -170,11 +184,19 @@ def watch(
 def _run(out: Path, settings: Settings, parallel: int, keep_learners: bool) -> None:
     """Run a comparison; leave with an error if a job failed or the user stopped it."""
     from .compare.manifest import write_manifest
+    from .compare.results import finished_runs, needed_jobs, ranking
     from .compare.run import is_done, job_folder, last_words, run_jobs
 
-    jobs = write_manifest(out, settings)
+    write_manifest(out, settings)
+    jobs, _ = needed_jobs(settings, finished_runs(out, settings))
     try:
-        failed = run_jobs(out, jobs, parallel, console, keep_learners)
+        while True:
+            failed = run_jobs(out, jobs, parallel, console, keep_learners)
+            jobs, decisions = needed_jobs(settings, finished_runs(out, settings))
+            for line in ranking(decisions) if decisions else ():
+                console.print(line, highlight=False)
+            if failed or all(is_done(out, job) for job in jobs):
+                break
     except KeyboardInterrupt:
         done = sum(is_done(out, job) for job in jobs)
         command = shlex.join(["rlx", *sys.argv[1:]])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +21,7 @@ import numpy as np
 from rlx.registry.catalog import environments
 from rlx.registry.experts import make_expert
 
+from .compare.statistics import Estimate, share
 from .evaluation import FIRST_SEED, evaluate
 from .learners import fill_args, make_learner
 from .policy import load_policy
@@ -198,16 +198,8 @@ def seconds_per_decision(method: Method, env_id: str, folder: Path) -> float:
     return spent / steps
 
 
-def wilson(wins: float, episodes: float) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson 1927)."""
-    share, square = wins / episodes, 1.96**2 / episodes
-    middle = (share + 0.5 * square) / (1.0 + square)
-    half = math.sqrt(square * share * (1.0 - share) + 0.25 * square * square) / (1.0 + square)
-    return middle - half, middle + half
-
-
-def _share(figures: Mapping[str, float]) -> float:
-    return figures["wins"] / figures["episodes"]
+def _share(figures: Mapping[str, float]) -> Estimate:
+    return share(int(figures["wins"]), int(figures["episodes"]))
 
 
 def _summary(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
@@ -221,11 +213,11 @@ def _summary(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str
     for env_id, cells in found.items():
         ours = cells[OURS]
         others = {name: cells[name] for name in cells if name not in (OURS, "NPC")}
-        best = max(others, key=lambda name: _share(others[name]))
-        is_reached = _share(ours) >= wilson(others[best]["wins"], others[best]["episodes"])[0]
+        best = max(others, key=lambda name: _share(others[name]).value)
+        is_reached = _share(ours).value >= _share(others[best]).low
         ratios = [_figure(cells[name]["seconds"] / ours["seconds"]) for name in CLASSICAL]
         lines.append(
-            f"| {_short(env_id)} | {_share(ours):.3f} | {best}, {_share(others[best]):.3f} "
+            f"| {_short(env_id)} | {_share(ours).value:.3f} | {best}, {_share(others[best]).value:.3f} "
             f"| {'yes' if is_reached else 'no'} | {' | '.join(ratios)} |"
         )
     return lines
@@ -238,9 +230,9 @@ def _rows(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
     ]
     for env_id, cells in found.items():
         for name, figures in cells.items():
-            low, high = wilson(figures["wins"], figures["episodes"])
+            satisfied = _share(figures)
             lines.append(
-                f"| {_short(env_id)} | {name} | {_share(figures):.3f} | {low:.3f} to {high:.3f} "
+                f"| {_short(env_id)} | {name} | {satisfied.value:.3f} | {satisfied.low:.3f} to {satisfied.high:.3f} "
                 f"| {figures['violation']:.3f} | {_figure(1e6 * figures['seconds'])} |"
             )
     return lines

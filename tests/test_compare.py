@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,8 +24,8 @@ from typer.testing import CliRunner
 from rlx.baselines.commands import parse_vary
 from rlx.baselines.compare.files import Log, read_json, read_log, write_json
 from rlx.baselines.compare.job import run
-from rlx.baselines.compare.manifest import Job, content, jobs_of, make_settings, write_manifest
-from rlx.baselines.compare.results import load_results, sentences
+from rlx.baselines.compare.manifest import Job, Settings, content, jobs_of, make_settings, write_manifest
+from rlx.baselines.compare.results import finished_runs, load_results, needed_jobs, rows, sentences
 from rlx.baselines.compare.run import is_done, job_folder
 from rlx.baselines.evaluation import FIRST_SEED, evaluate
 from rlx.baselines.learners import make_learner
@@ -210,6 +212,60 @@ def test_no_run_trains_on_the_seeds_it_is_judged_by(tmp_path: Path, algo: str):
     assert set(Booked.seeds["training"]) == {*trained, *judged}
 
 
+def finish(folder: Path, settings: Settings, levels: dict[str, float]) -> list[str]:
+    """Write what the needed jobs would have written, and return which there were."""
+    jobs, _ = needed_jobs(settings, finished_runs(folder, settings))
+    done = []
+    for job in jobs:
+        home = job_folder(folder, job)
+        if home.exists():
+            continue
+        home.mkdir(parents=True)
+        returns = [levels[job.algo] + np.random.default_rng((len(job.algo), job.seed)).standard_normal()]
+        row = {"kind": "final", "step": 0, "returns": returns, "lengths": [1], "ends": ["truncated"], "costs": [0.0]}
+        (home / "log.jsonl").write_text(json.dumps(row) + "\n")
+        write_json(home / "config.json", {"spec": {"max_episode_steps": 1}})
+        write_json(home / "done.json", {"hash": job.hash, "cpu_seconds": 1.0})
+        done.append(f"{job.algo} {job.seed}")
+    return done
+
+
+def test_runs_are_made_until_it_is_decided_who_is_ahead(tmp_path: Path):
+    names = ["pi", "random", "constant"]
+    settings = make_settings("rlx/ElectricMotorPaper2019-v0", {}, names[:2], {}, range(15), None, 1, 1, looks=3)
+    settings = dataclasses.replace(settings, algos=dict.fromkeys(names, {}))
+    write_manifest(tmp_path, settings)
+    levels = {"pi": 100.0, "random": 0.0, "constant": 0.0}
+    batches = [finish(tmp_path, settings, levels) for _ in range(4)]
+    assert batches[0] == [f"{name} {seed}" for name in names for seed in range(5)]
+    assert batches[1] == [f"{name} {seed}" for name in names[1:] for seed in range(5, 10)]  # pi is ahead of both
+    assert batches[2] == [f"{name} {seed}" for name in names[1:] for seed in range(10, 15)]
+    assert batches[3] == []
+    results = load_results(tmp_path)
+    assert results.missing == []
+    assert sentences(results)[0] == (
+        "After 3 looks: pi is ahead of random and constant; random and constant cannot be told apart."
+    )
+    assert {row["Algorithm"]: row["Runs"] for row in rows(results)} == {"pi": "5", "random": "15", "constant": "15"}
+
+
+def test_a_missing_run_holds_up_the_decision(tmp_path: Path):
+    settings = make_settings("rlx/ElectricMotorPaper2019-v0", {}, ["pi", "random"], {}, range(10), None, 1, 1, looks=2)
+    write_manifest(tmp_path, settings)
+    finish(tmp_path, settings, {"pi": 100.0, "random": 0.0})
+    lost = next(job for job in jobs_of(settings) if (job.algo, job.seed) == ("pi", 2))
+    shutil.rmtree(job_folder(tmp_path, lost))
+    jobs, decisions = needed_jobs(settings, finished_runs(tmp_path, settings))
+    assert lost in jobs and len(jobs) == 10
+    assert decisions is not None and decisions.looks == 0 and not decisions.better
+
+
+def test_compare_tells_what_was_decided(tmp_path: Path):
+    code, text = compare(tmp_path / "runs", "--stop", "adaptive", "--looks", "1")
+    assert code == 0, text
+    assert "After 1 look: ddpg and random cannot be told apart." in text  # two runs of each say nothing
+
+
 def test_only_one_at_a_time(tmp_path: Path):
     import fcntl
 
@@ -232,6 +288,8 @@ def test_only_one_at_a_time(tmp_path: Path):
         (["--set", "gamma=1"], "ddpg.gamma"),
         (["--set", "sac.gamma=1"], "There is no algorithm 'sac'"),
         (["--seeds", "0"], "seeds = 0: at least 1"),
+        (["--stop", "adaptive", "--seeds", "12"], "12 seeds cannot be divided into 5 looks; 15 can."),
+        (["--stop", "adaptive", "--algos", "random"], "Whether random is ahead can only be asked beside another"),
         (["--steps", "0"], "steps = 0, but it must be at least 1"),
         (["--env-kwargs", "{motor"], "is not JSON"),
         (["--env-kwargs", "[1]"], "is not a JSON object"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +15,14 @@ from rlx.baselines.compare.statistics import (
     iqm,
     iqm_band,
     joint_iqm,
+    optimality_gap,
     paired_difference,
     probability_of_improvement,
+    profile,
+    share,
     stratified_iqm,
     stratified_mean,
+    stratified_median,
 )
 
 RANDOM = np.random.default_rng(20_210_830)
@@ -143,3 +149,41 @@ def test_band_of_curves():
     for k in range(5):
         every = [stats.trim_mean(draw, 0.25) for draw in itertools.product(curves[:, k], repeat=4)]
         np.testing.assert_allclose([low[k], high[k]], np.quantile(every, [0.025, 0.975]), atol=0.25)
+
+
+RLIABLE = json.loads((Path(__file__).parent / "data" / "statistics_rliable.json").read_text())
+AGGREGATES = {
+    "iqm": stratified_iqm,
+    "mean": stratified_mean,
+    "median": stratified_median,
+    "optimality gap": optimality_gap,
+}
+
+
+@pytest.mark.parametrize("name", list(RLIABLE["scores"]))
+def test_aggregates_and_intervals_are_those_of_rliable(name: str):
+    strata = list(np.array(RLIABLE["scores"][name]).T)  # a stratum per task
+    theirs, (low, high) = RLIABLE["values"][name], RLIABLE["intervals"][name]
+    for place, aggregate in enumerate(RLIABLE["aggregates"]):
+        ours = bootstrap(AGGREGATES[aggregate], strata, resamples=50_000)
+        assert ours.value == pytest.approx(theirs[place], abs=1e-12)
+        # Both are quantiles of 50 000 draws; their sampling error is some 0.001.
+        assert (ours.low, ours.high) == pytest.approx((low[place], high[place]), abs=0.004), aggregate
+
+
+def test_probability_of_improvement_is_that_of_rliable():
+    ours, theirs = (list(np.array(table).T) for table in list(RLIABLE["scores"].values())[:2])
+    found = bootstrap(probability_of_improvement, ours, theirs, resamples=10_000)
+    assert found.value == pytest.approx(RLIABLE["improvement"][0], abs=1e-12)
+    assert found[1:] == pytest.approx(RLIABLE["improvement"][1:], abs=0.015)  # theirs are quantiles of 2 000 draws
+
+
+def test_profiles_are_those_of_rliable():
+    for name, theirs in RLIABLE["profiles"].items():
+        strata = list(np.array(RLIABLE["scores"][name]).T)
+        np.testing.assert_allclose(profile(strata, RLIABLE["thresholds"]), theirs, atol=1e-12)
+
+
+def test_shares_have_wilsons_interval():
+    assert share(17, 100) == pytest.approx((0.17, 0.1089, 0.2555), abs=1e-4)
+    assert share(0, 50).low == 0.0 and share(50, 50).high == 1.0

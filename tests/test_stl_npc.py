@@ -9,7 +9,6 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 from typer.testing import CliRunner
 
 import rlx.registry.cli
@@ -284,9 +283,3 @@ def test_the_table_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(stl_table, "measure", None)
     stl_table.main()
     assert capsys.readouterr().out == page
-
-
-def test_intervals_are_those_of_scipy():
-    for wins, episodes in ((0, 50), (17, 100), (500, 500)):
-        exact = stats.binomtest(wins, episodes).proportion_ci(0.95, "wilson")
-        assert stl_table.wilson(wins, episodes) == pytest.approx((exact.low, exact.high), abs=1e-5)

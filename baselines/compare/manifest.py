@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -39,6 +40,13 @@ class Settings:
     """Of rlx."""
     vary: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
     """Keyword arguments of the environment, and the values with which every run is judged besides."""
+    looks: int = 0
+    """How often it is asked who is ahead, so that no more runs are made than that takes; 0: all runs are made."""
+
+    @property
+    def batch(self) -> int:
+        """Runs of each algorithm from look to look."""
+        return len(self.seeds) // max(self.looks, 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,9 +80,8 @@ class Job:
 
 
 def content(of: Settings | Job) -> dict[str, Any]:
-    """Return the fields as they are written and hashed: ``vary`` only where something varies."""
-    fields = dataclasses.asdict(of)
-    return fields if of.vary else {name: value for name, value in fields.items() if name != "vary"}
+    """Return the fields as they are written and hashed: ``vary`` and ``looks`` only where they are set."""
+    return {name: value for name, value in dataclasses.asdict(of).items() if value or name not in ("vary", "looks")}
 
 
 def setups_of(vary: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
@@ -99,6 +106,7 @@ def make_settings(
     evaluations: int,
     episodes: int,
     vary: Mapping[str, Sequence[Any]] = MappingProxyType({}),
+    looks: int = 0,
 ) -> Settings:
     """Check what a user asked for, and complete it.
 
@@ -112,6 +120,7 @@ def make_settings(
         evaluations: points of a learning curve.
         episodes: per evaluation.
         vary: keyword arguments of the environment, and the values with which every run is judged besides.
+        looks: how often it is asked who is ahead; 0 if all runs are to be made.
 
     Raises:
         ValueError: an unknown algorithm or argument, a number that is not allowed, a learner that the observations
@@ -120,6 +129,10 @@ def make_settings(
     for name, number in {"seeds": len(seeds), "evaluations": evaluations, "episodes": episodes}.items():
         if number < 1:
             raise ValueError(f"{name} = {number}: at least 1 is needed.")
+    if looks and len(seeds) % looks:
+        raise ValueError(
+            f"{len(seeds)} seeds cannot be divided into {looks} looks; {looks * math.ceil(len(seeds) / looks)} can."
+        )
     row = environments().get(env_id.partition(":")[2] or env_id)
     others = (*(row.experts if row else ()), "random")
     suitable = learners_for(env_id, env_kwargs)
@@ -142,7 +155,9 @@ def make_settings(
             del args["seed"]
         complete[algo] = args
     _check_setups(env_id, env_kwargs, vary, is_learned=any(algo in LEARNERS for algo in complete))
-    settings = Settings(env_id, env_kwargs, complete, list(seeds), evaluations, episodes, vary=dict(vary))
+    if looks and len(complete) < 2:
+        raise ValueError(f"Whether {', '.join(complete)} is ahead can only be asked beside another algorithm.")
+    settings = Settings(env_id, env_kwargs, complete, list(seeds), evaluations, episodes, vary=dict(vary), looks=looks)
     return Settings(**json.loads(json.dumps(content(settings))))  # as it will be read again
 
 

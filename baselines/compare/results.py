@@ -14,7 +14,7 @@ from ..learners import LEARNERS
 from .files import read_json, read_log
 from .job import CONFIG, DONE, LOG
 from .manifest import Job, Settings, jobs_of, label, read_settings, setups_of
-from .run import job_folder
+from .run import is_done, job_folder
 from .statistics import (
     Estimate,
     bootstrap,
@@ -24,6 +24,7 @@ from .statistics import (
     stratified_iqm,
     stratified_mean,
 )
+from .stopping import Decisions, decide
 
 Array = NDArray[np.float64]
 
@@ -70,7 +71,9 @@ class Results:
     runs: dict[str, list[Run]]
     """By algorithm, in the order asked for; each at least once."""
     missing: list[Job]
-    """Jobs that failed or have not been done."""
+    """Jobs that failed or have not been done, and are needed."""
+    decisions: Decisions | None
+    """Who is ahead, where that decides how many runs there are."""
 
     def returns(self, algo: str) -> Array:
         """Return the final episode returns, shape (runs, episodes)."""
@@ -126,18 +129,44 @@ def load_results(folder: Path) -> Results:
         ValueError: no comparison there, or no run is finished yet.
     """
     settings = read_settings(folder)
-    runs: dict[str, list[Run]] = {}
-    missing = []
+    runs = finished_runs(folder, settings)
+    if not any(runs.values()):
+        raise ValueError(f"No run in {folder} is finished yet. `rlx compare` with the same settings continues them.")
+    needed, decisions = needed_jobs(settings, runs)
+    missing = [job for job in needed if not is_done(folder, job)]
+    return Results(settings, {algo: of for algo, of in runs.items() if of}, missing, decisions)
+
+
+def finished_runs(folder: Path, settings: Settings) -> dict[str, list[Run]]:
+    """Return the runs in ``folder`` that are finished, by algorithm, in the order of the seeds."""
+    runs: dict[str, list[Run]] = {algo: [] for algo in settings.algos}
     for job in jobs_of(settings):
         home = job_folder(folder, job)
-        if (home / DONE).exists():
+        if is_done(folder, job):
             run = Run(job, read_log(home / LOG), read_json(home / DONE)["cpu_seconds"], read_json(home / CONFIG))
-            runs.setdefault(job.algo, []).append(run)
-        else:
-            missing.append(job)
-    if not runs:
-        raise ValueError(f"No run in {folder} is finished yet. `rlx compare` with the same settings continues them.")
-    return Results(settings, {algo: runs[algo] for algo in settings.algos if algo in runs}, missing)
+            runs[job.algo].append(run)
+    return runs
+
+
+def needed_jobs(settings: Settings, runs: Mapping[str, Sequence[Run]]) -> tuple[list[Job], Decisions | None]:
+    """Return the jobs that have to be done, those of finished ``runs`` included, and what these decide.
+
+    They are all jobs, unless runs are made until it is decided who is ahead: then they are a batch of each algorithm,
+    and a further one of those that are not decided.
+    """
+    jobs = jobs_of(settings)
+    if not settings.looks:
+        return jobs, None
+    # Up to the first seed whose run is missing.
+    whole = {
+        algo: [run for run, seed in zip(of, settings.seeds, strict=False) if run.job.seed == seed]
+        for algo, of in runs.items()
+    }
+    scores = {algo: [np.mean(run.final["returns"]) for run in of] for algo, of in whole.items()}
+    decisions = decide(scores, settings.batch, settings.looks)
+    count = {algo: len(of) for algo, of in whole.items()}
+    count |= dict.fromkeys(decisions.wanted, settings.batch * (decisions.looks + 1))
+    return [job for job in jobs if job.seed in settings.seeds[: count[job.algo]]], decisions
 
 
 def number(value: float, digits: int = 1) -> str:
@@ -214,9 +243,9 @@ def varied_rows(results: Results, show: Callable[[Estimate], str] = interval) ->
 
 
 def sentences(results: Results) -> list[str]:
-    """Say for each learner how it stands against each expert, whichever way the numbers fall."""
+    """Say what was decided; and for each learner how it stands against each expert, whichever way the numbers fall."""
     pairs = [(learner, expert) for learner in results.learners for expert in results.experts]
-    found = []
+    found = ranking(results.decisions) if results.decisions else []
     for learner, expert in pairs:
         ours, theirs = results.returns(learner), results.returns(expert)
         won = 100.0 * np.mean(ours.mean(axis=0) > theirs.mean(axis=0))
@@ -231,6 +260,17 @@ def sentences(results: Results) -> list[str]:
             f"{_comparison(learner, expert, ours, theirs)} {learner} does better on {won} of {len(results.setups)}."
         )
     return found
+
+
+def ranking(decisions: Decisions) -> list[str]:
+    """Say who is ahead of whom, and who cannot be told apart, by the sequential test."""
+    ahead: dict[str, list[str]] = {}
+    for first, second in decisions.better:
+        ahead.setdefault(first, []).append(second)
+    lines = [f"{first} is ahead of {' and '.join(behind)}" for first, behind in ahead.items()]
+    lines += [f"{first} and {second} {'cannot be told apart' if decisions.is_final else 'are not decided yet'}"
+              for first, second in decisions.undecided]  # fmt: skip
+    return [f"After {count(decisions.looks, 'look')}: {'; '.join(lines)}."] if lines else []
 
 
 def _comparison(first: str, second: str, ours: Array, theirs: Array) -> str:
@@ -251,7 +291,8 @@ def protocol(results: Results) -> list[str]:
     settings = results.settings
     learners = results.learners
     lines = [
-        f"{count(len(settings.seeds), 'run')} of each algorithm (seeds {', '.join(map(str, settings.seeds))}); a run's "
+        f"{'Up to ' if settings.looks else ''}{count(len(settings.seeds), 'run')} of each algorithm (seeds "
+        f"{', '.join(map(str, settings.seeds))}); a run's "
         f"score is its mean return over {count(settings.episodes, 'episode')}. A return is the sum of an episode's "
         "rewards, undiscounted.",
         "All algorithms, experts included, play the same episodes; their seeds are fixed and no run trains on them.",
@@ -264,6 +305,12 @@ def protocol(results: Results) -> list[str]:
             "Intervals are percentile bootstraps over whole runs (Agarwal et al. 2021); differences are paired by "
             "episode and drawn over runs and episodes.",
         ]
+    if settings.looks:
+        lines.append(
+            f"Runs were made in batches of {settings.batch} until a sequential permutation test of all pairs of mean "
+            f"scores had decided them, at most {settings.looks} times; the chance of telling any two equal algorithms "
+            "apart is 5 %."
+        )
     if results.setups:
         lines.append(
             f"After training, each run is judged on {count(len(results.setups), 'more set-up')} (another "

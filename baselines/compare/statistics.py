@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
@@ -67,6 +68,39 @@ def stratified_mean(strata: Sequence[Array]) -> Any:
         strata: arrays of scores (..., n); n may differ between them.
     """
     return np.concatenate(strata, axis=-1).mean(axis=-1)
+
+
+def stratified_median(strata: Sequence[Array]) -> Any:
+    """Return the median over the strata of their mean scores.
+
+    Args:
+        strata: arrays of scores (..., n); n may differ between them.
+    """
+    return np.median(np.stack([scores.mean(axis=-1) for scores in strata]), axis=0)
+
+
+def optimality_gap(strata: Sequence[Array], target: float = 1.0) -> Any:
+    """Return by how much the scores of all strata fall short of ``target``, on average; more than it counts as it.
+
+    Args:
+        strata: arrays of scores (..., n); n may differ between them.
+        target: the score that is enough; that of an expert where scores are normalised.
+    """
+    return target - stratified_mean([np.minimum(scores, target) for scores in strata])
+
+
+def profile(strata: Sequence[Array], thresholds: ArrayLike) -> Any:
+    """Return which share of the runs scores more than each threshold: a performance profile.
+
+    Args:
+        strata: arrays of scores (..., n); each stratum weighs the same.
+        thresholds: shape (T,).
+
+    Returns:
+        The shares, (..., T).
+    """
+    over = [(scores[..., None] > np.asarray(thresholds)).mean(axis=-2) for scores in strata]
+    return np.mean(over, axis=0)
 
 
 def probability_of_improvement(ours: Sequence[Array], theirs: Sequence[Array]) -> Any:
@@ -161,6 +195,12 @@ def iqm_band(curves: Array, seed: int = 0, resamples: int = 2_000, confidence: f
     draws = iqm(curves[generator.integers(len(curves), size=(resamples, len(curves)))], axis=1)
     low, high = np.quantile(draws, _edges(confidence), axis=0)
     return iqm(curves, axis=0), low, high
+
+
+def share(hits: int, trials: int, confidence: float = 0.95) -> Estimate:
+    """Return ``hits / trials`` with Wilson's interval (1927)."""
+    low, high = scipy.stats.binomtest(hits, trials).proportion_ci(confidence, method="wilson")
+    return Estimate(hits / trials, float(low), float(high))
 
 
 def _estimate(value: float, draws: Array, confidence: float) -> Estimate:
