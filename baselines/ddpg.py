@@ -35,9 +35,12 @@ from .training import (
     descend,
     first_seed,
     forward,
+    load_envs,
     make_envs,
     make_network,
     read_checkpoint,
+    save_envs,
+    to_bounds,
     write_checkpoint,
 )
 
@@ -161,9 +164,7 @@ class Mlp:
 
     def to_space(self, action: NDArray[np.float64]) -> NDArray[Any]:
         """Return what the environment takes for actions (B, A) in [-1, 1]."""
-        space = self.action_space
-        scaled: NDArray[Any] = space.low + (action.reshape(-1, *space.shape) + 1.0) / 2.0 * (space.high - space.low)
-        return np.clip(scaled, space.low, space.high).astype(space.dtype)  # type: ignore[no-any-return]
+        return to_bounds(action, self.action_space)
 
     def policy(self, actor: list[Tensor]) -> MlpPolicy:
         """Return an actor as a policy of its own."""
@@ -366,11 +367,11 @@ class DDPG:
     def save(self, path: str | Path) -> None:
         """Write all that the rest of the run depends on to ``path``, atomically.
 
-        The environments are part of that. Where they cannot be saved (no ``save_state``), new episodes are started now,
+        The environments are part of that. Where they cannot be saved, see `save_envs`, new episodes are started now,
         here and in a run that is resumed from ``path``: both then have the same future.
         """
-        save_state = getattr(self.envs, "save_state", None)
-        if save_state is None:
+        envs = save_envs(self.envs)
+        if envs is None:
             self.observation = self._reset()
         checkpoint = {
             "networks": [self.actor, self.critic, self.target_actor, self.target_critic],
@@ -379,7 +380,7 @@ class DDPG:
             "generators": (self.generator.get_state(), self.noise_generator.bit_generator.state),
             "progress": (self.decisions, self.updates, self.loss.item(), self.value.item()),
             "acting": (self.noise, self.ended, self.observation),
-            "envs": save_state() if save_state is not None else None,
+            "envs": envs,
         }
         write_checkpoint(path, self.args, checkpoint)
 
@@ -406,4 +407,4 @@ class DDPG:
         if checkpoint["envs"] is None:
             self.observation = self._reset()
         else:
-            self.envs.load_state(checkpoint["envs"])  # type: ignore[attr-defined]
+            load_envs(self.envs, checkpoint["envs"])

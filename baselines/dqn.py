@@ -39,10 +39,12 @@ from .training import (
     first_seed,
     forward,
     hidden,
+    load_envs,
     make_envs,
     make_network,
     move,
     read_checkpoint,
+    save_envs,
     write_checkpoint,
 )
 
@@ -534,7 +536,7 @@ class DQN:
     def save(self, path: str | Path) -> None:
         """Write all that the rest of the run depends on to ``path``, atomically.
 
-        The environments are part of that. Where they cannot be saved (no ``save_state``), new episodes are started now,
+        The environments are part of that. Where they cannot be saved, see `save_envs`, new episodes are started now,
         here and in a run that is resumed from ``path``: both then have the same future.
         """
         write_checkpoint(path, self.args, self._state())
@@ -549,9 +551,8 @@ class DQN:
 
     def _state(self) -> dict[str, Any]:
         """Return all that the rest of the run depends on, see `save`."""
-        save_state = getattr(self.envs, "save_state", None)
-        replay = self.replay
-        if save_state is None:
+        envs, replay = save_envs(self.envs), self.replay
+        if envs is None:
             self._cut_off()
         return {
             "networks": [self.network.parameters, self.target.parameters],
@@ -561,7 +562,7 @@ class DQN:
             "random": self.random.bit_generator.state,
             "progress": (self.decisions, self.updates, self.loss.item(), self.value.item()),
             "acting": (self.ended, self.seen),
-            "envs": save_state() if save_state is not None else None,
+            "envs": envs,
         }
 
     def _restore(self, checkpoint: Mapping[str, Any]) -> None:
@@ -580,7 +581,7 @@ class DQN:
         if checkpoint["envs"] is None:
             self._reset()
         else:
-            self.envs.load_state(checkpoint["envs"])  # type: ignore[attr-defined]
+            load_envs(self.envs, checkpoint["envs"])
 
     def _cut_off(self) -> None:
         """Truncate all episodes and start new ones."""

@@ -450,7 +450,8 @@ def _actions(graph: Graph, policy: MlpPolicy) -> str:
     """Return the actions of a `Box`, (B, ...)."""
     low, high = policy.action_space.low.ravel(), policy.action_space.high.ravel()
     x = graph("Flatten", graph.read("observation"))
-    x = graph("Tanh", _layers(graph, x, policy.layers, policy.activation))
+    x = _layers(graph, x, policy.layers, policy.activation)
+    x = graph("Tanh", x) if policy.squash == "tanh" else graph("Clip", x, -1.0, 1.0)
     x = graph("Add", graph("Mul", x, (high - low) / 2), (high + low) / 2)
     return graph("Reshape", x, [-1, *policy.action_space.shape])
 

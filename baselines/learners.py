@@ -12,19 +12,24 @@ import gymnasium
 from . import arguments
 from .tuned import TUNED
 
-#: name -> (module, class of the learner, dataclass of its arguments, kind of action space); imported when used.
-LEARNERS = {
+Kinds = type[gymnasium.Space[Any]] | tuple[type[gymnasium.Space[Any]], ...]
+
+#: name -> (module, class of the learner, dataclass of its arguments, kinds of action spaces); imported when used.
+LEARNERS: dict[str, tuple[str, str, str, Kinds]] = {
     "ddpg": ("rlx.baselines.ddpg", "DDPG", "Args", gymnasium.spaces.Box),
     "dqn": ("rlx.baselines.dqn", "DQN", "Args", gymnasium.spaces.Discrete),
     "metaqweb": ("rlx.baselines.metatrainer", "MetaQWeb", "Args", gymnasium.spaces.Discrete),
-    "ppo": ("rlx.baselines.ppo", "PPO", "Args", gymnasium.spaces.Discrete),
+    "ppo": ("rlx.baselines.ppo", "PPO", "Args", (gymnasium.spaces.Discrete, gymnasium.spaces.Box)),
     "qweb": ("rlx.baselines.curriculum", "CurriculumDQN", "Args", gymnasium.spaces.Discrete),
     "sindy_rl": ("rlx.baselines.sindy_rl", "SindyRL", "Args", gymnasium.spaces.Box),
     "stl_npc": ("rlx.baselines.stl_npc", "NPC", "Args", gymnasium.spaces.Box),
 }
 
-#: name -> kind of observation space, where not any will do.
-OBSERVATIONS = {"sindy_rl": gymnasium.spaces.Box}
+#: (name, kind of action space) -> the kind of observations that it reads then, where not any will do.
+OBSERVATIONS: dict[tuple[str, type[gymnasium.Space[Any]]], Kinds] = {
+    ("ppo", gymnasium.spaces.Box): gymnasium.spaces.Box,
+    ("sindy_rl", gymnasium.spaces.Box): gymnasium.spaces.Box,
+}
 
 #: name -> entries that the observations must have, where not any will do.
 ENTRIES = {"metaqweb": ("elements", "fields"), "qweb": ("elements", "fields")}
@@ -85,13 +90,13 @@ def misfits(env_id: str, env_kwargs: Mapping[str, Any]) -> dict[str, str]:
         entries = ENTRIES.get(name, ())
         if not isinstance(actions, kind):
             found[name] = f"the actions of {env_id}, {actions}."
-        elif not isinstance(observations, OBSERVATIONS.get(name, gymnasium.Space)):
-            found[name] = f"the observations of {env_id}, {observations}. It needs a {OBSERVATIONS[name].__name__}."
+        elif not isinstance(observations, OBSERVATIONS.get((name, type(actions)), gymnasium.Space)):
+            found[name] = f"the observations of {env_id}, {observations}. With these actions it reads a Box."
         elif not all(entry in shown for entry in entries):
             found[name] = f"the observations of {env_id}, {observations}. It reads {' and '.join(entries)}."
         elif name in CONTEXTS and CONTEXTS[name] not in contexts:
             found[name] = f"the contexts of {env_id}: it needs {CONTEXTS[name]!r}."
-        elif name in METHODS and not hasattr(env.unwrapped, METHODS[name]):
+        elif name in METHODS and not callable(getattr(env.unwrapped, METHODS[name], None)):
             found[name] = f"{env_id}: it needs env.unwrapped.{METHODS[name]}()."
     return found
 

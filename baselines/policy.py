@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +24,12 @@ Array = NDArray[np.float32]
 Layers = Sequence[tuple[Array, Array]]  # weight (inputs, outputs) and bias (outputs,) of each layer, in order
 
 
+#: What keeps an action between -1 and 1.
+SQUASHES: Mapping[str, Callable[[Array], Array]] = {"tanh": np.tanh, "clip": lambda x: np.clip(x, -1.0, 1.0)}
+
+
 class MlpPolicy:
-    """Maps observations to the actions of a bounded `Box`, through hidden layers and a final tanh.
+    """Maps observations to the actions of a bounded `Box`, through hidden layers and a final tanh, or clipped.
 
     It needs no torch, and takes one observation (shape of the observation space) or a batch of them (N, ...).
     """
@@ -38,6 +42,7 @@ class MlpPolicy:
         activation: str,
         observation_shape: tuple[int, ...],
         action_space: spaces.Box,
+        squash: str = "tanh",
     ) -> None:
         """Take over trained weights.
 
@@ -45,12 +50,14 @@ class MlpPolicy:
             layers: weight (inputs, outputs) and bias (outputs,) of each layer, in order.
             activation: of the hidden layers, ``"relu"`` or ``"tanh"``.
             observation_shape: of one observation; flattened it is the first layer's input.
-            action_space: where the actions lie; its bounds are what tanh's -1 and 1 stand for.
+            action_space: where the actions lie; its bounds are what -1 and 1 stand for.
+            squash: what keeps the last layer between -1 and 1, a name in `SQUASHES`.
         """
         self.layers = [(np.ascontiguousarray(w, np.float32), np.asarray(b, np.float32)) for w, b in layers]
         self.activation = activation
         self.observation_shape = observation_shape
         self.action_space = action_space
+        self.squash = squash
         self._center = (action_space.high.ravel() + action_space.low.ravel()) / 2
         self._half_width = (action_space.high.ravel() - action_space.low.ravel()) / 2
 
@@ -66,7 +73,7 @@ class MlpPolicy:
             x = x @ weight + bias
             x = np.maximum(x, 0.0, out=x) if self.activation == "relu" else np.tanh(x, out=x)
         weight, bias = self.layers[-1]
-        action = self._center + self._half_width * np.tanh(x @ weight + bias)
+        action = self._center + self._half_width * SQUASHES[self.squash](x @ weight + bias)
         scaled: NDArray[Any] = action.astype(self.action_space.dtype)
         return scaled.reshape(batch + self.action_space.shape)
 
@@ -75,6 +82,7 @@ class MlpPolicy:
         space = self.action_space
         arrays: dict[str, NDArray[Any]] = {
             "activation": np.array(self.activation),
+            "squash": np.array(self.squash),
             "observation_shape": np.array(self.observation_shape, np.int64),
             "low": space.low,
             "high": space.high,
@@ -505,7 +513,8 @@ def load_policy(
             depth = sum(name.startswith("weight") for name in arrays)
             layers = [(arrays[f"weight{k}"], arrays[f"bias{k}"]) for k in range(depth)]
             activation, shape = str(arrays["activation"]), tuple(arrays["observation_shape"].tolist())
+            squash = str(arrays["squash"]) if "squash" in arrays else "tanh"
             action_space = spaces.Box(arrays["low"], arrays["high"], dtype=arrays["low"].dtype.type)
     except (KeyError, ValueError, OSError) as error:
         raise ValueError(f"{file} is not a policy written by rlx ({error}).") from error
-    return MlpPolicy(layers, activation, shape, action_space)
+    return MlpPolicy(layers, activation, shape, action_space, squash)

@@ -3,9 +3,9 @@
 A policy chooses among the actions that are allowed, by probabilities; a critic V(s) tells the return from s on. Both
 play for a while, then the policy is made more likely to do what turned out better than the critic had told, by
 generalised advantages (Schulman et al. 2015, https://arxiv.org/abs/1506.02438), but in small steps: what changes a
-probability by more than a few tenths of itself counts no further. Actions that are not allowed have the probability 0,
-in play as in the objective (Huang and Ontanon 2020, https://arxiv.org/abs/2006.14171). Reading order: `Args`,
-`Network`, `advantages`, `Rollout`, `PPO`.
+probability by more than a few tenths of itself counts no further. Actions of a `Discrete` that are not allowed have the
+probability 0, in play as in the objective (Huang and Ontanon 2020, https://arxiv.org/abs/2006.14171); those of a `Box`
+are a mean and noise. Reading order: `Args`, `Categorical`, `Gaussian`, `Network`, `advantages`, `Rollout`, `PPO`.
 
 A run is a function of its arguments: on one machine it gives the same result bit for bit, also if it was killed and
 resumed. Every random number comes from a generator that the learner owns.
@@ -27,9 +27,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .networks import NETWORKS, Architecture, Columns, Features, make_features
-from .policy import SoftmaxPolicy, allowed_by
+from .policy import Layers, MlpPolicy, SoftmaxPolicy, allowed_by
 from .training import (
     ACTIVATIONS,
+    Normalizer,
     Rules,
     check_args,
     compute_reproducibly,
@@ -37,12 +38,18 @@ from .training import (
     descend,
     first_seed,
     forward,
+    load_envs,
     make_envs,
     make_network,
     move,
     read_checkpoint,
+    save_envs,
+    to_bounds,
     write_checkpoint,
 )
+
+LOG_ROOT = 0.5 * math.log(2.0 * math.pi)  # of the density of a Gaussian
+REWARD_BOUND = 10.0  # of normalised rewards, which the first few steps would else make huge
 
 METRICS = ("policy_loss", "value_loss", "entropy", "kl", "clipped")
 
@@ -78,6 +85,12 @@ class Args:
     """How much more a reward seen counts than one the critic told: 1 waits for all rewards, 0 for one."""
     reward_scale: float = 1.0
     """Rewards are multiplied by it; returns should be of the order of 1."""
+    normalize_rewards: bool = False
+    """Divide rewards by the running standard deviation of the discounted return, and bound them by 10."""
+    normalize_observations: bool = True
+    """With Box actions: read observations less their running mean, by their running standard deviation."""
+    noise_start: float = 1.0
+    """With Box actions: standard deviation at first, where the action's range is 2; from there it is learned."""
     epochs: int = 4
     """Times each step is learned from."""
     batch_size: int = 512
@@ -99,7 +112,8 @@ class Args:
     gradient_bound: float = 0.5
     """Largest norm of a gradient; longer ones are shortened. 0: any."""
     temperature: float = 0.0
-    """Of the finished policy: 0 takes the likeliest action, 1 draws by the probabilities, more is more random."""
+    """Of the finished policy, with Discrete actions: 0 takes the likeliest, 1 draws by the probabilities, more is more
+    random."""
     device: str = "cpu"
     """Where the network computes: cpu, cuda, cuda:1, mps. A GPU pays from networks of the published widths on."""
 
@@ -113,7 +127,7 @@ class Args:
             ("rollout_steps epochs", lambda v: v >= 1, "at least 1"),
             ("value_clip value_weight entropy_weight kl_bound gradient_bound temperature", lambda v: v >= 0,
              "at least 0"),
-            ("width clip rate", lambda v: v > 0, "more than 0"),
+            ("width clip rate noise_start", lambda v: v > 0, "more than 0"),
             ("gamma gae_lambda", lambda v: 0 <= v <= 1, "between 0 and 1"),
             ("channels", lambda v: len(v) > 0 and min(v) >= 1, "one or more numbers of at least 1"),
             ("network", lambda v: v in NETWORKS, " or ".join(NETWORKS)),
@@ -126,6 +140,120 @@ class Args:
         return Architecture(self.network, self.width, self.channels, self.activation)
 
 
+class Categorical:
+    """Actions of a `Discrete`: each has a probability, 0 where the mask forbids it; all logarithms are told."""
+
+    normalized: tuple[str, ...] = ()  # columns that its policy could read normalised
+
+    def __init__(self, observation_space: spaces.Space[Any], action_space: spaces.Discrete, args: Args) -> None:
+        """Choose among the actions of ``action_space``, whatever is observed."""
+        self.space, self.size = action_space, int(action_space.n)
+        self.columns = {"legal": ((self.size,), np.bool_), "action": ((), np.int64)}
+        self.parameters: list[Tensor] = []
+
+    def see(self, observation: Any, info: Any, count: int) -> dict[str, NDArray[Any]]:
+        """Return what ``count`` observations tell of the actions: which are legal."""
+        return {"legal": allowed_by(observation, info, (count, self.size))}
+
+    def tell(self, scores: Tensor, columns: Columns) -> Tensor:
+        """Return the logarithms of all actions' probabilities, (B, A)."""
+        # Not minus infinity, of which the entropy would make 0 times infinity.
+        return torch.log_softmax(scores.masked_fill(~columns["legal"], -1e9), dim=1)
+
+    def draw(self, told: NDArray[np.float32], random: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return actions (B,) and the logarithms of their probabilities."""
+        # The largest of the logarithms, each moved by Gumbel noise, is distributed by the probabilities.
+        action = (told + random.gumbel(size=told.shape)).argmax(axis=1)
+        return action, told[np.arange(len(action)), action]
+
+    def log_probability(self, told: Tensor, action: Tensor) -> Tensor:
+        """Return the logarithms of the probabilities (B,) of actions (B,)."""
+        return told.gather(1, action[:, None]).squeeze(1)
+
+    def entropy(self, told: Tensor) -> Tensor:
+        """Return the mean entropy, in nats."""
+        return -(told.exp() * told).sum(dim=1).mean()
+
+    def to_space(self, action: NDArray[Any]) -> NDArray[Any]:
+        """Return what the environments take for actions."""
+        return self.space.start + action
+
+    def policy(self, features: Features, layers: Layers, args: Args) -> SoftmaxPolicy:
+        """Return what acts by the scores of ``layers``."""
+        return SoftmaxPolicy(features, layers, args.activation, self.space, args.temperature)
+
+
+class Gaussian:
+    """Actions of a bounded `Box`: means, which are told, and noise of a learned deviation, the same in all states.
+
+    Here the bounds are -1 and 1. Means and actions may lie beyond; what is executed does not. With a tanh, which
+    is flat where the best actions lie, means learned Hopper-v5 much slower.
+    """
+
+    normalized = ("numbers",)
+
+    def __init__(self, observation_space: spaces.Space[Any], action_space: spaces.Box, args: Args) -> None:
+        """Act in ``action_space`` by what `MlpPolicy` can read.
+
+        Raises:
+            TypeError: actions without bounds, observations that are no `Box` or a picture, or another network.
+        """
+        if not action_space.is_bounded():
+            raise TypeError(f"PPO needs Discrete actions or a bounded Box of them, but they are {action_space}.")
+        if not isinstance(observation_space, spaces.Box) or len(observation_space.shape) == 3:
+            raise TypeError(
+                f"With Box actions PPO reads a Box of numbers, but the observations are {observation_space}. "
+                "gymnasium.wrappers.FlattenObservation makes one of most others."
+            )
+        if args.network != "mlp":
+            raise TypeError(f"With Box actions PPO reads with network=mlp; {args.network!r} is for Discrete ones.")
+        self.space, self.size = action_space, math.prod(action_space.shape)
+        self.columns = {"action": ((self.size,), np.float32)}
+        self.log_deviation = torch.full((self.size,), math.log(args.noise_start), requires_grad=True)
+        self.parameters = [self.log_deviation]
+
+    def see(self, observation: Any, info: Any, count: int) -> dict[str, NDArray[Any]]:
+        """Return nothing: all actions are allowed."""
+        return {}
+
+    def tell(self, scores: Tensor, columns: Columns) -> Tensor:
+        """Return the means, (B, A)."""
+        return scores
+
+    def draw(self, told: NDArray[np.float32], random: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return actions (B, A) and the logarithms of their densities, (B,)."""
+        log_deviation = self.log_deviation.detach().cpu().numpy()
+        noise = random.standard_normal(told.shape, np.float32)
+        density = -(0.5 * noise**2 + log_deviation + np.float32(LOG_ROOT)).sum(axis=1)
+        return told + np.exp(log_deviation) * noise, density
+
+    def log_probability(self, told: Tensor, action: Tensor) -> Tensor:
+        """Return the logarithms of the densities (B,) of actions (B, A)."""
+        noise = (action - told) * torch.exp(-self.log_deviation)
+        return -(0.5 * noise.square() + self.log_deviation + LOG_ROOT).sum(dim=1)
+
+    def entropy(self, told: Tensor) -> Tensor:
+        """Return the entropy, in nats."""
+        return (self.log_deviation + (0.5 + LOG_ROOT)).sum()
+
+    def to_space(self, action: NDArray[Any]) -> NDArray[Any]:
+        """Return what the environments take for actions."""
+        return to_bounds(action, self.space)
+
+    def policy(self, features: Features, layers: Layers, args: Args) -> MlpPolicy:
+        """Return what acts by the means of ``layers``."""
+        return MlpPolicy(layers, args.activation, features.space.shape or (), self.space, "clip")
+
+
+Distribution = Categorical | Gaussian
+
+#: Kind of action space -> how actions are drawn.
+DISTRIBUTIONS: dict[type[spaces.Space[Any]], Callable[..., Distribution]] = {
+    spaces.Discrete: Categorical,
+    spaces.Box: Gaussian,
+}
+
+
 class Network:
     """Policy and critic: features of the observation, which they share, and layers of their own.
 
@@ -133,29 +261,27 @@ class Network:
     the critic reads those of the first, which tell the state.
     """
 
-    def __init__(self, features: Features, actions: int, args: Args, generator: torch.Generator) -> None:
-        """Make fresh parameters; the probabilities start nearly equal, but for features of each action."""
-        self.features = features
+    def __init__(self, features: Features, actions: Distribution, args: Args, generator: torch.Generator) -> None:
+        """Make fresh parameters; actions start nearly equal, but for features of each action."""
+        self.features, self.actions = features, actions
         self.activation = ACTIVATIONS[args.activation]
         sizes = (features.size, *args.hidden_sizes)
         if features.is_per_action:
             # Not near zero: with little to learn from, the features would be the critic's alone, and could die.
             self.policy = make_network((features.size, 1), generator, last=None)
         else:
-            self.policy = make_network((*sizes, actions), generator)
+            self.policy = make_network((*sizes, actions.size), generator)
         self.critic = make_network((*sizes, 1), generator, last=None)
-        self.parameters = [*features.parameters(), *self.policy, *self.critic]
+        self.parameters = [*features.parameters(), *self.policy, *self.critic, *actions.parameters]
         features.device = torch.device(args.device)
         move(self.parameters, features.device)
 
-    def tell(self, columns: Columns, allowed: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logarithms of all actions' probabilities, (B, A), and the values, (B,)."""
+    def tell(self, columns: Columns) -> tuple[Tensor, Tensor]:
+        """Return what the distribution tells of the actions, (B, A), and the values, (B,)."""
         features = self.features(columns)
         state = features[:, 0] if self.features.is_per_action else features
-        logits = forward(self.policy, features.flatten(0, -2), self.activation).reshape(len(features), -1)
-        # Not minus infinity, of which the entropy would make 0 times infinity.
-        logits = logits.masked_fill(~allowed, -1e9)
-        return torch.log_softmax(logits, dim=1), forward(self.critic, state, self.activation).squeeze(1)
+        scores = forward(self.policy, features.flatten(0, -2), self.activation).reshape(len(features), -1)
+        return self.actions.tell(scores, columns), forward(self.critic, state, self.activation).squeeze(1)
 
 
 def advantages(
@@ -198,13 +324,14 @@ class Rollout:
     it.
     """
 
-    def __init__(self, features: Features, actions: int, args: Args) -> None:
+    def __init__(self, features: Features, actions: Distribution, args: Args) -> None:
         """Allocate the columns."""
         shape = (args.rollout_steps, args.num_envs)
         self.columns: dict[str, NDArray[Any]] = {
-            **{name: np.empty((*shape, *inner), dtype) for name, (inner, dtype) in features.columns.items()},
-            "legal": np.empty((*shape, actions), np.bool_),
-            "action": np.empty(shape, np.int64),
+            **{
+                name: np.empty((*shape, *inner), dtype)
+                for name, (inner, dtype) in {**features.columns, **actions.columns}.items()
+            },
             "log_probability": np.empty(shape, np.float32),
             "value": np.empty(shape, np.float32),
             "reward": np.empty(shape, np.float32),
@@ -214,7 +341,7 @@ class Rollout:
         self.rows = args.rollout_steps
         self.count = 0
 
-    def add(self, row: Mapping[str, NDArray[Any]]) -> None:
+    def add(self, row: Mapping[str, Any]) -> None:
         """Append a row, by the names of the columns."""
         for name, column in self.columns.items():
             column[self.count] = row[name]
@@ -228,7 +355,7 @@ class PPO:
         """Make the environments and a fresh network.
 
         Args:
-            env_id: an id whose actions are `Discrete` and whose observations the network can read.
+            env_id: an id whose actions are `Discrete` and whose observations the network can read, or both are a `Box`.
             env_kwargs: keyword arguments of the environment.
             args: the run's arguments.
 
@@ -239,23 +366,28 @@ class PPO:
         compute_reproducibly()
         self.env_id = env_id
         self.envs = make_envs("PPO", env_id, env_kwargs, args)
-        action_space = self.envs.single_action_space
-        if not isinstance(action_space, spaces.Discrete):
-            raise TypeError(f"PPO needs Discrete actions, but those of {env_id} are {action_space}.")
-        self.action_space, self.actions = action_space, int(action_space.n)
+        observation_space, action_space = self.envs.single_observation_space, self.envs.single_action_space
+        kind = next((kind for kind in DISTRIBUTIONS if isinstance(action_space, kind)), None)
+        if kind is None:
+            raise TypeError(f"PPO needs Discrete actions or a bounded Box of them, but they are {action_space}.")
+        self.actions = DISTRIBUTIONS[kind](observation_space, action_space, args)
 
         generator = torch.Generator().manual_seed(args.seed)
         self.random = np.random.default_rng((args.seed, 1))  # of actions and the order of batches
-        features = make_features(self.envs.single_observation_space, args.architecture, generator, self.actions)
+        features = make_features(observation_space, args.architecture, generator, self.actions.size)
         self.network = Network(features, self.actions, args, generator)
         self.optimizer = torch.optim.Adam(self.network.parameters, args.rate, eps=1e-5, fused=True)
 
         self.rollout = Rollout(features, self.actions, args)
+        names = self.actions.normalized if args.normalize_observations else ()
+        self.normalizers = {name: Normalizer(features.columns[name][0]) for name in names}
+        self.returns = Normalizer(())
+        self.returned = np.zeros(args.num_envs)  # discounted, in the episodes so far
         self.decisions = 0  # of all environments, those that only reset included
         self.updates = 0
         self.told = dict.fromkeys(METRICS, 0.0)  # of the last update
         self.ended = np.zeros(args.num_envs, np.bool_)  # rows whose next step only resets them
-        self.seen: dict[str, NDArray[Any]] = {}  # the current observations, and what is legal
+        self.seen: dict[str, NDArray[Any]] = {}  # the current observations, and what is allowed
         self._reset()
 
     @property
@@ -264,12 +396,13 @@ class PPO:
         return self.decisions
 
     @property
-    def policy(self) -> SoftmaxPolicy:
+    def policy(self) -> SoftmaxPolicy | MlpPolicy:
         """The policy as it is now, apart from the learner."""
         arrays = [parameter.detach().cpu().numpy().copy() for parameter in self.network.policy]
         layers = list(zip(arrays[::2], arrays[1::2], strict=True))
-        features = copy.deepcopy(self.network.features)
-        return SoftmaxPolicy(features, layers, self.args.activation, self.action_space, self.args.temperature)
+        for normalizer in self.normalizers.values():
+            layers[0] = normalizer.fold(*layers[0])
+        return self.actions.policy(copy.deepcopy(self.network.features), layers, self.args)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -299,17 +432,15 @@ class PPO:
 
     def _act(self) -> None:
         """Let every environment carry out one decision, and learn when there is enough to learn from."""
-        log_probabilities, value = self._tell(self.seen)
-        # The largest of the logarithms, each moved by Gumbel noise, is distributed by the probabilities.
-        noise = self.random.gumbel(size=log_probabilities.shape)
-        action = np.where(self.seen["legal"], log_probabilities + noise, -np.inf).argmax(axis=1)
-        observation, reward, terminated, truncated, info = self.envs.step(self.action_space.start + action)
+        told, value = self._tell(self.seen)
+        action, log_probability = self.actions.draw(told, self.random)
+        observation, reward, terminated, truncated, info = self.envs.step(self.actions.to_space(action))
         self.rollout.add({
             **self.seen,
             "action": action,
-            "log_probability": log_probabilities[np.arange(len(action)), action],
+            "log_probability": log_probability,
             "value": value,
-            "reward": self.args.reward_scale * reward,
+            "reward": self._scaled(reward),
             "live": ~self.ended,
             "terminated": terminated,
         })  # fmt: skip
@@ -319,20 +450,32 @@ class PPO:
         self._learn_if_full()
 
     def _tell(self, seen: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the logarithms of the probabilities, (N, A), and the values, (N,)."""
-        columns = self.network.features.tensors(seen)
+        """Return what the distribution tells of the actions, (N, A), and the values, (N,)."""
         with torch.no_grad():
-            log_probabilities, value = self.network.tell(columns, columns["legal"])
-        return log_probabilities.cpu().numpy(), value.cpu().numpy()
+            told, value = self.network.tell(self.network.features.tensors(seen))
+        return told.cpu().numpy(), value.cpu().numpy()
+
+    def _scaled(self, reward: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return rewards as they are learned from."""
+        live = ~self.ended
+        self.returned = live * (self.args.gamma * self.returned + reward)
+        if self.args.normalize_rewards:
+            self.returns.add(self.returned[live])
+            reward = np.clip(reward / self.returns.deviation, -REWARD_BOUND, REWARD_BOUND)
+        return self.args.reward_scale * reward
 
     def _reset(self) -> None:
         """Start new episodes everywhere, from seeds that depend on the run's seed and the step alone."""
         self._see(*self.envs.reset(seed=first_seed(self.args.seed, self.decisions)))
         self.ended = np.zeros(self.args.num_envs, np.bool_)
+        self.returned = np.zeros(self.args.num_envs)
 
     def _see(self, observation: Any, info: Any) -> None:
         read, _ = self.network.features.read(observation)
-        self.seen = {**read, "legal": allowed_by(observation, info, (self.args.num_envs, self.actions))}
+        for name, normalizer in self.normalizers.items():
+            normalizer.add(read[name])
+            read[name] = normalizer.scale(read[name])
+        self.seen = {**read, **self.actions.see(observation, info, self.args.num_envs)}
 
     # Learning
 
@@ -374,8 +517,8 @@ class PPO:
     def _update(self, batch: Mapping[str, Tensor]) -> NDArray[np.float64]:
         """Improve the network by one gradient step; return `METRICS`."""
         args, network = self.args, self.network
-        every, value = network.tell(batch, batch["legal"])
-        change = every.gather(1, batch["action"][:, None]).squeeze(1) - batch["log_probability"]
+        told, value = network.tell(batch)
+        change = self.actions.log_probability(told, batch["action"]) - batch["log_probability"]
         ratio, advantage = change.exp(), batch["advantage"]
         gain = torch.minimum(ratio * advantage, ratio.clamp(1.0 - args.clip, 1.0 + args.clip) * advantage).mean()
         error = (value - batch["return"]).square()
@@ -383,7 +526,7 @@ class PPO:
             near = batch["value"] + (value - batch["value"]).clamp(-args.value_clip, args.value_clip)
             error = torch.maximum(error, (near - batch["return"]).square())
         value_loss = error.mean()
-        entropy = -(every.exp() * every).sum(dim=1).mean()
+        entropy = self.actions.entropy(told)
         loss = args.value_weight * value_loss - gain - args.entropy_weight * entropy
         descend(loss, network.parameters, self.optimizer, args.gradient_bound)
         self.updates += 1
@@ -400,12 +543,11 @@ class PPO:
     def save(self, path: str | Path) -> None:
         """Write all that the rest of the run depends on to ``path``, atomically.
 
-        The environments are part of that. Where they cannot be saved (no ``save_state``), new episodes are started now,
+        The environments are part of that. Where they cannot be saved, see `save_envs`, new episodes are started now,
         here and in a run that is resumed from ``path``: both then have the same future.
         """
-        save_state = getattr(self.envs, "save_state", None)
-        rollout = self.rollout
-        if save_state is None:
+        envs, rollout = save_envs(self.envs), self.rollout
+        if envs is None:
             self._cut_off()
         checkpoint = {
             "network": self.network.parameters,
@@ -413,8 +555,9 @@ class PPO:
             "rollout": {name: torch.from_numpy(column[: rollout.count]) for name, column in rollout.columns.items()},
             "random": self.random.bit_generator.state,
             "progress": (self.decisions, self.updates, rollout.count, self.told),
-            "acting": (self.ended, self.seen),
-            "envs": save_state() if save_state is not None else None,
+            "acting": (self.ended, self.seen, self.returned),
+            "normalizers": (self.normalizers, self.returns),
+            "envs": envs,
         }
         write_checkpoint(path, self.args, checkpoint)
 
@@ -431,17 +574,17 @@ class PPO:
             self.rollout.columns[name][: len(column)] = column.numpy()
         self.random.bit_generator.state = checkpoint["random"]
         self.decisions, self.updates, self.rollout.count, self.told = checkpoint["progress"]
-        self.ended, self.seen = checkpoint["acting"]
+        self.ended, self.seen, self.returned = checkpoint["acting"]
+        self.normalizers, self.returns = checkpoint["normalizers"]
         if checkpoint["envs"] is None:
             self._reset()
         else:
-            self.envs.load_state(checkpoint["envs"])  # type: ignore[attr-defined]
+            load_envs(self.envs, checkpoint["envs"])
 
     def _cut_off(self) -> None:
         """Truncate all episodes and start new ones: a row that is not live tells what the rest was worth."""
         _, value = self._tell(self.seen)
         names = ("action", "log_probability", "reward", "live", "terminated")
-        nothing = dict.fromkeys(names, np.zeros(self.args.num_envs, np.bool_))
-        self.rollout.add({**self.seen, **nothing, "value": value})
+        self.rollout.add({**self.seen, **dict.fromkeys(names, False), "value": value})
         self._reset()
         self._learn_if_full()

@@ -34,8 +34,10 @@ from .training import (
     Rules,
     check_args,
     first_seed,
+    load_envs,
     make_envs,
     read_checkpoint,
+    save_envs,
     write_checkpoint,
 )
 
@@ -537,11 +539,11 @@ class SindyRL:
     def save(self, path: str | Path) -> None:
         """Write all that the rest of the run depends on to ``path``, atomically.
 
-        The environments are part of that. Where they cannot be saved (no ``save_state``), new episodes are started now,
+        The environments are part of that. Where they cannot be saved, see `save_envs`, new episodes are started now,
         here and in a run that is resumed from ``path``: both then have the same future.
         """
-        save_state = getattr(self.envs, "save_state", None)
-        if save_state is None:
+        envs = save_envs(self.envs)
+        if envs is None:
             self.observation = self._reset()
         with tempfile.TemporaryDirectory() as folder:
             agent = Path(folder) / "agent"
@@ -553,7 +555,7 @@ class SindyRL:
                 "random": self.random.bit_generator.state,
                 "progress": (self.step, self.fits),
                 "acting": (self.ended, self.observation),
-                "envs": save_state() if save_state is not None else None,
+                "envs": envs,
             }
         write_checkpoint(path, self.args, content)
 
@@ -578,4 +580,4 @@ class SindyRL:
         if checkpoint["envs"] is None:
             self.observation = self._reset()
         else:
-            self.envs.load_state(checkpoint["envs"])  # type: ignore[attr-defined]
+            load_envs(self.envs, checkpoint["envs"])

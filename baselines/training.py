@@ -14,9 +14,13 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
+from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
 from torch import Tensor
+
+from rlx.wrappers.states import StateError, is_known_throughout, load_state, save_state
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "tanh": torch.tanh}
 ROWS_PER_SEED = 100_000  # seeds of a run's environments: disjoint between runs, and from those of any evaluation
@@ -131,7 +135,49 @@ def copy_into(parameters: Iterable[Tensor], values: Iterable[Tensor]) -> None:
             parameter.copy_(value)
 
 
+# Numbers that are learned from
+
+
+class Normalizer:
+    """Mean and standard deviation of all rows so far, in double precision (Chan, Golub and LeVeque 1979)."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        """Start with no rows of ``shape``, which have the mean 0 and the deviation 1."""
+        self.count = 0
+        self.mean = np.zeros(shape)
+        self.squares = np.zeros(shape)  # of distances from the mean, summed
+        self.deviation = np.ones(shape)
+
+    def add(self, rows: NDArray[Any]) -> None:
+        """Take note of rows (n, ...)."""
+        if not len(rows):
+            return
+        mean = rows.mean(axis=0, dtype=np.float64)
+        distance, total = mean - self.mean, self.count + len(rows)
+        self.squares += np.square(rows - mean).sum(axis=0) + distance**2 * (self.count * len(rows) / total)
+        self.mean += distance * (len(rows) / total)
+        self.count = total
+        variance = self.squares / total
+        self.deviation = np.sqrt(np.where(variance > 1e-8, variance, 1.0))  # what does not vary keeps its width
+
+    def scale(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return rows less the mean, by the deviation."""
+        scaled: NDArray[np.float32] = ((rows - self.mean) / self.deviation).astype(np.float32)
+        return scaled
+
+    def fold(self, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the layer (inputs, outputs) that makes of rows what the one given makes of `scale` of them."""
+        wide = weight / self.deviation[:, None]
+        return wide.astype(np.float32), (bias - self.mean @ wide).astype(np.float32)
+
+
 # Environments
+
+
+def to_bounds(action: NDArray[Any], space: spaces.Box) -> NDArray[Any]:
+    """Return actions (N, A) between -1 and 1, the bounds, as ``space`` has them; what lies beyond becomes the bound."""
+    scaled: NDArray[Any] = space.low + (action.reshape(-1, *space.shape) + 1.0) / 2.0 * (space.high - space.low)
+    return np.clip(scaled, space.low, space.high).astype(space.dtype)  # type: ignore[no-any-return]
 
 
 def make_envs(
@@ -147,6 +193,27 @@ def make_envs(
     if envs.metadata.get("autoreset_mode") != AutoresetMode.NEXT_STEP:
         raise TypeError(f"{algo} needs the autoreset mode NEXT_STEP, but {env_id} has another.")
     return envs
+
+
+def save_envs(envs: VectorEnv[Any, Any, Any]) -> Any:
+    """Return the state of environments, for `load_envs`; None where they have no ``save_state`` and are not known.
+
+    Those of Gymnasium are known, but for a few; others are not tried out.
+    """
+    if hasattr(envs, "save_state"):
+        return envs.save_state()
+    try:
+        return save_state(envs) if is_known_throughout(envs) else None
+    except StateError:
+        return None
+
+
+def load_envs(envs: VectorEnv[Any, Any, Any], state: Any) -> None:
+    """Continue from what `save_envs` returned, which was not None."""
+    if hasattr(envs, "load_state"):
+        envs.load_state(state)
+    else:
+        load_state(envs, state)
 
 
 def first_seed(seed: int, decisions: int) -> int:

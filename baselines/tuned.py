@@ -132,7 +132,7 @@ TUNED |= {("qweb", f"rlx/WebNav{page}-v0"): _QWEB for page in _PAGES}
 
 # StarCraft II mini-games: less than a minute of one core each, decisions half a second apart. What mattered: a short
 # sight, for a reward is a few decisions away, little entropy, which is large with hundreds of actions, and many
-# environments. PPO on the grid, which is what acts by default; DDPG points (`action="point"`).
+# environments. PPO on the grid, which is what acts by default; DDPG points (`action="point"`), before PPO.
 _MINI_GAME = {
     "num_envs": 128,
     "rollout_steps": 32,
@@ -161,6 +161,18 @@ _POINTING = {
     "noise_end": 0.1,
 }
 TUNED |= {
+    ("ddpg", "rlx/SC2-MoveToBeacon-v0"): {
+        **_POINTING,
+        "steps": 150_000,
+        "replay_size": 150_000,
+        "hidden_sizes": (64, 64),
+    },
+    ("ddpg", "rlx/SC2-CollectMineralShards-v0"): {
+        **_POINTING,
+        "steps": 300_000,
+        "replay_size": 300_000,
+        "hidden_sizes": (128, 128),
+    },
     ("ppo", "rlx/SC2-MoveToBeacon-v0"): {**_MINI_GAME, "steps": 800_000, "gamma": 0.9, "temperature": 0.3},
     ("ppo", "rlx/SC2-CollectMineralShards-v0"): {**_MINI_GAME, "steps": 800_000, "gamma": 0.9, "temperature": 0.6},
     ("ppo", "rlx/SC2-DefeatRoaches-v0"): {
@@ -194,18 +206,28 @@ TUNED |= {
         "replay_size": 400_000,
         "epsilon_end": 0.01,
     },
-    ("ddpg", "rlx/SC2-MoveToBeacon-v0"): {
-        **_POINTING,
-        "steps": 150_000,
-        "replay_size": 150_000,
-        "hidden_sizes": (64, 64),
+}
+
+# The usual settings for Gymnasium's bodies, with rewards and observations normalised. Pendulum: 15 seconds of one core;
+# the walkers four or five minutes.
+_BODY = {
+    "num_envs": 16,
+    "rollout_steps": 128,
+    "normalize_rewards": True,
+    "epochs": 10,
+    "batch_size": 256,
+    "entropy_weight": 0.0,
+}
+TUNED |= {
+    ("ppo", "Pendulum-v1"): {
+        **_BODY,
+        "steps": 100_000,
+        "num_envs": 8,
+        "gamma": 0.9,
+        "batch_size": 128,
+        "rate": 1e-3,
     },
-    ("ddpg", "rlx/SC2-CollectMineralShards-v0"): {
-        **_POINTING,
-        "steps": 300_000,
-        "replay_size": 300_000,
-        "hidden_sizes": (128, 128),
-    },
+    **{("ppo", env_id): _BODY for env_id in ("Hopper-v5", "Walker2d-v5")},
 }
 
 # Tasks in temporal logic: two to five minutes of one core for the neural predictive controller; half a minute for DDPG,

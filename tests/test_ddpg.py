@@ -15,7 +15,7 @@ import pytest
 import torch
 import toys  # noqa: F401  (registers its environments)
 from gymnasium import spaces
-from resuming import whole_and_resumed
+from resuming import assert_saving_changes_nothing, whole_and_resumed
 
 from rlx.baselines.arguments import describe, fill, parse
 from rlx.baselines.compare.files import read_log, write_json
@@ -205,6 +205,10 @@ def test_a_checkpoint_has_the_same_future(env_id: str, tmp_path: Path):
     assert np.array_equal(whole.observation, resumed.observation)
     count = len(whole.replay)
     assert torch.equal(whole.replay.table[:count], resumed.replay.table[:count])
+
+
+def test_episodes_of_gymnasium_go_on_in_a_resumed_run(tmp_path: Path):
+    assert_saving_changes_nothing(lambda: DDPG("Pendulum-v1", None, Args(**SMALL, steps=900)), 500, 900, tmp_path)
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path):

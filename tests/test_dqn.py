@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from resuming import whole_and_resumed
+from resuming import assert_saving_changes_nothing, whole_and_resumed
 from scipy.stats import norm
 from typer.testing import CliRunner
 
@@ -342,6 +342,12 @@ def test_a_checkpoint_has_the_same_future(env_id: str, more: dict[str, Any], tmp
     assert np.array_equal(whole.replay.weights.sums, resumed.replay.weights.sums)
 
 
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "MountainCar-v0"])
+def test_episodes_of_gymnasium_go_on_in_a_resumed_run(env_id: str, tmp_path: Path):
+    """With environments of their own, and with a vector environment of Gymnasium's."""
+    assert_saving_changes_nothing(lambda: DQN(env_id, None, Args(**SMALL, steps=900)), 500, 900, tmp_path)
+
+
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path):
     DQN("Toy/Walk-v0", None, Args(**SMALL)).save(tmp_path / "checkpoint")
     with pytest.raises(ValueError, match="gamma = 0.99, not 0.5"):
@@ -515,7 +521,11 @@ def test_batches_are_as_told():
 
 @pytest.mark.parametrize(
     ("env_id", "names"),
-    [("CartPole-v1", ["dqn", "ppo"]), ("Pendulum-v1", ["sindy_rl", "ddpg"]), ("choices:Toy/Pick-v0", ["dqn", "ppo"])],
+    [
+        ("CartPole-v1", ["dqn", "ppo"]),
+        ("Pendulum-v1", ["sindy_rl", "ppo", "ddpg"]),
+        ("choices:Toy/Pick-v0", ["dqn", "ppo"]),
+    ],
 )
 def test_learners_that_suit(env_id: str, names: list[str]):
     assert learners_for(env_id, {}) == names

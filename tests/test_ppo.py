@@ -10,16 +10,19 @@ import choices  # noqa: F401  # registers its environments
 import gymnasium
 import numpy as np
 import pytest
+import scipy.stats
 import torch
-from resuming import whole_and_resumed
+from resuming import assert_saving_changes_nothing, whole_and_resumed
 from typer.testing import CliRunner
 
 from rlx.baselines.arguments import describe, fill
 from rlx.baselines.evaluation import evaluate
+from rlx.baselines.export import export_policy
 from rlx.baselines.learners import fill_args
 from rlx.baselines.networks import Architecture, make_features
-from rlx.baselines.policy import SoftmaxPolicy, load_policy
-from rlx.baselines.ppo import PPO, Args, Network, advantages
+from rlx.baselines.policy import MlpPolicy, SoftmaxPolicy, load_policy
+from rlx.baselines.ppo import PPO, Args, Categorical, Gaussian, Network, advantages
+from rlx.baselines.training import Normalizer
 from rlx.registry.cli import app
 
 SMALL = {"hidden_sizes": (16,), "channels": (4, 4), "batch_size": 16, "num_envs": 2, "rollout_steps": 20}
@@ -398,17 +401,164 @@ def test_probabilities_start_nearly_equal():
     env = gymnasium.make("Toy/Pick-v0")
     generator = torch.Generator().manual_seed(0)
     features = make_features(env.observation_space, Architecture(), generator)
-    network = Network(features, 17, Args(), generator)
+    actions = Categorical(env.observation_space, gymnasium.spaces.Discrete(17), Args())
+    network = Network(features, actions, Args(), generator)
     read, _ = features.read(env.reset(seed=0)[0])
     allowed = torch.arange(17)[None] < 10
-    told, _ = network.tell({name: torch.from_numpy(values) for name, values in read.items()}, allowed)
+    told, _ = network.tell({**features.tensors(read), "legal": allowed})
     np.testing.assert_allclose(told.detach().exp(), np.where(allowed, 0.1, 0.0), atol=0.01)
 
 
-@pytest.mark.parametrize("env_id", ["Pendulum-v1", "Toy/Reach-v0"])
-def test_actions_that_it_cannot_choose(env_id: str):
-    with pytest.raises(TypeError, match="Discrete actions"):
-        PPO(env_id)
+# Actions of a box
+
+
+class Target(gymnasium.Env[Any, Any]):
+    """One step, for which the best action is a function of the observation, (x, 1000 x + 5000)."""
+
+    observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (2,), np.float32)
+    action_space: gymnasium.Space[Any] = gymnasium.spaces.Box(np.float32([0, -3]), np.float32([4, 3]))
+
+    def __init__(self, actions: str = "box"):
+        if actions == "unbounded":
+            self.action_space = gymnasium.spaces.Box(-np.inf, np.inf, (2,), np.float32)
+        if actions == "several":
+            self.action_space = gymnasium.spaces.MultiDiscrete([2, 3])
+        if actions == "of pictures":
+            self.observation_space = gymnasium.spaces.Box(0, 1, (3, 32, 32), np.float32)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        self.x = self.np_random.uniform(-1, 1)
+        return self._seen(), {}
+
+    def step(self, action: Any) -> Any:
+        assert self.action_space.contains(action)
+        return self._seen(), -float(np.square(action - [2 + self.x, -self.x]).sum()), True, False, {}
+
+    def _seen(self) -> Any:
+        return np.float32([self.x, 1000 * self.x + 5000])
+
+
+gymnasium.register("Toy/Target-v0", entry_point=Target)
+
+
+def box_learner(env_id: str = "Toy/Target-v0", **changes: Any) -> PPO:
+    small = Args(num_envs=8, rollout_steps=32, batch_size=64, epochs=5, hidden_sizes=(16,), entropy_weight=0.0)
+    return PPO(env_id, None, dataclasses.replace(small, **changes))
+
+
+def test_densities_and_entropy_of_a_gaussian():
+    env = gymnasium.make("Toy/Target-v0")
+    actions = Gaussian(env.observation_space, env.action_space, Args(noise_start=0.3))  # type: ignore[arg-type]
+    with torch.no_grad():
+        actions.log_deviation[1] += 0.7
+    random = np.random.default_rng(0)
+    means = random.uniform(-1, 1, (20_000, 2)).astype(np.float32)
+    drawn, told = actions.draw(means, random)
+    law = scipy.stats.norm(means, [0.3, 0.3 * np.exp(0.7)])
+    np.testing.assert_allclose(told, law.logpdf(drawn).sum(axis=1), atol=1e-4)
+    found = actions.log_probability(torch.from_numpy(means), torch.from_numpy(drawn)).detach()
+    np.testing.assert_allclose(found, law.logpdf(drawn).sum(axis=1), atol=1e-4)
+    assert actions.entropy(torch.from_numpy(means)).item() == pytest.approx(law.entropy()[0].sum(), abs=1e-5)
+    np.testing.assert_allclose((drawn - means).std(axis=0), law.std()[0], rtol=0.02)
+
+
+def test_statistics_are_those_of_all_rows():
+    rows = np.random.default_rng(0).normal([5, -1e4, 0], [0.1, 30, 1], (1000, 3))
+    normalizer = Normalizer((3,))
+    for part in np.split(rows, [1, 2, 2, 40, 700]):
+        normalizer.add(part)
+    np.testing.assert_allclose(normalizer.mean, rows.mean(axis=0), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(normalizer.deviation, rows.std(axis=0), rtol=1e-12)
+
+
+def test_observations_are_normalised_by_all_that_was_seen(monkeypatch: pytest.MonkeyPatch):
+    learner = box_learner()
+    seen, step = [box_learner(normalize_observations=False).seen["numbers"]], learner.envs.step
+
+    def spy(action: Any) -> Any:
+        result = step(action)
+        seen.append(result[0].copy())
+        return result
+
+    monkeypatch.setattr(learner.envs, "step", spy)
+    learner.learn(800)
+    rows = np.concatenate(seen).astype(np.float64)
+    normalizer = learner.normalizers["numbers"]
+    np.testing.assert_allclose(normalizer.mean, rows.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(normalizer.deviation, rows.std(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(learner.seen["numbers"], (rows[-8:] - rows.mean(axis=0)) / rows.std(axis=0), atol=1e-3)
+
+
+def test_the_policy_of_a_box_has_the_normalisation_folded_in(tmp_path: Path):
+    learner = box_learner("Pendulum-v1")
+    learner.learn(800)
+    with torch.no_grad():
+        learner.network.policy[-2].mul_(100.0)  # so that some actions lie beyond the bounds
+    learner.policy.save(tmp_path / "policy.npz")
+    policy = load_policy(tmp_path)
+    assert isinstance(policy, MlpPolicy)
+    seen = np.stack([learner.envs.single_observation_space.sample() for _ in range(100)])
+    told, _ = learner._tell({**learner.seen, "numbers": learner.normalizers["numbers"].scale(seen)})
+    np.testing.assert_allclose(policy.act(seen), np.clip(2.0 * told, -2, 2), atol=1e-5)
+    assert (np.abs(told) > 1).any() and (np.abs(told) < 1).any()
+    export_policy(policy, gymnasium.make("Pendulum-v1"), tmp_path / "policy.onnx")  # refuses to write other actions
+
+
+def test_actions_keep_to_the_bounds_and_densities_do_not(monkeypatch: pytest.MonkeyPatch):
+    """The environment refuses what lies beyond."""
+    learner = box_learner(noise_start=3.0, epochs=1)
+    batches = batches_of(learner, monkeypatch)
+    learner.learn(256)
+    assert max(batch["action"].abs().max().item() for batch in batches) > 3
+
+
+def test_rewards_are_scaled_by_the_spread_of_returns():
+    learner = box_learner("Pendulum-v1", normalize_rewards=True, gamma=0.9)
+    rewards = np.random.default_rng(0).normal(-5, 2, (50, 8))
+    returned, all_returned = np.zeros(8), []
+    for row in rewards:
+        returned = 0.9 * returned + row
+        all_returned.append(returned)
+        scaled = learner._scaled(row)
+        np.testing.assert_allclose(scaled, np.clip(row / np.std(all_returned), -10, 10))
+    learner.ended[:4] = True
+    learner._scaled(np.zeros(8))
+    assert (learner.returned[:4] == 0).all() and (learner.returned[4:] != 0).all()
+
+
+def test_learns_where_to_go():
+    """Of observations a thousand times as large as they should be; the best return is 0, by chance it is -6."""
+    learner = box_learner(steps=20_000, rate=3e-3, normalize_rewards=True)
+    learner.learn(20_000)
+    assert np.mean(evaluate(lambda _: learner.policy, "Toy/Target-v0", {}, 100).returns) > -0.1
+
+
+@pytest.mark.parametrize("env_id", ["Pendulum-v1", "CartPole-v1"])
+def test_episodes_of_gymnasium_go_on_in_a_resumed_run(env_id: str, tmp_path: Path):
+    assert_saving_changes_nothing(lambda: box_learner(env_id, normalize_rewards=True), 600, 1_000, tmp_path)
+
+
+@pytest.mark.slow
+def test_learns_to_swing_up():
+    args = fill_args("ppo", "Pendulum-v1", {})
+    learner = PPO("Pendulum-v1", None, args)
+    learner.learn(args.steps)
+    assert np.mean(evaluate(lambda _: learner.policy, "Pendulum-v1", {}, 50).returns) > -250
+
+
+@pytest.mark.parametrize(
+    ("actions", "args", "message"),
+    [
+        ("unbounded", {}, "Discrete actions or a bounded Box"),
+        ("several", {}, "Discrete actions or a bounded Box"),
+        ("of pictures", {}, "With Box actions PPO reads a Box of numbers"),
+        ("box", {"network": "onehot"}, "'onehot' is for Discrete ones"),
+    ],
+)
+def test_actions_that_it_cannot_choose(actions: str, args: dict[str, Any], message: str):
+    with pytest.raises(TypeError, match=message):
+        PPO("Toy/Target-v0", {"actions": actions}, Args(**args))
 
 
 @pytest.mark.parametrize(

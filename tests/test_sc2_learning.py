@@ -58,7 +58,9 @@ def test_pixels_without_a_picture_of_their_kind_are_refused():
 @pytest.mark.parametrize("game", ["MoveToBeacon", "CollectMineralShards", "DefeatRoaches"])
 def test_what_trains_by_default(game: str):
     assert learners_for(f"rlx/SC2-{game}-v0", {})[0] == "ppo"
-    assert learners_for(f"rlx/SC2-{game}-v0", {"action": "point"}) == ["ddpg"]
+    pointing = learners_for(f"rlx/SC2-{game}-v0", {"action": "point"})
+    assert set(pointing) == {"ddpg", "ppo"}
+    assert pointing[0] == ("ppo" if game == "DefeatRoaches" else "ddpg")  # which has settings of DDPG
 
 
 @pytest.mark.slow

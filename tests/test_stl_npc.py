@@ -233,6 +233,7 @@ def test_another_formula_and_a_change_of_it():
 def test_who_it_suits():
     assert "stl_npc" in learners_for(TRAFFIC, {})
     assert "stl_npc" not in learners_for("Pendulum-v1", {})
+    assert "stl_npc" not in learners_for("Hopper-v5", {})  # its model is none of a task, and no method
     with pytest.raises(ValueError, match=r"stl_npc does not suit Pendulum-v1: it needs env.unwrapped.model\(\)"):
         make_settings("Pendulum-v1", {}, ["stl_npc"], {}, [0], None, 1, 1)
     with pytest.raises(TypeError, match="Pendulum-v1 has no model to plan with"):

@@ -21,6 +21,19 @@ def whole_and_resumed(make: Callable[[], Any], step: int, until: int, folder: Pa
     return whole, resumed
 
 
+def assert_saving_changes_nothing(make: Callable[[], Any], step: int, until: int, folder: Path) -> None:
+    """Assert that a run ends alike if it is never saved, saved at ``step``, or resumed from there."""
+    never, (whole, resumed) = make(), whole_and_resumed(make, step, until, folder)
+    never.learn(until)
+    resumed.learn(until)
+    files = []
+    for name, learner in {"never": never, "whole": whole, "resumed": resumed}.items():
+        learner.policy.save(folder / f"{name}.npz")
+        files.append((folder / f"{name}.npz").read_bytes())
+    assert never.updates == whole.updates == resumed.updates > 0
+    assert files[0] == files[1] == files[2]
+
+
 def assert_learned_alike(ours: Any, theirs: Any) -> None:
     """Assert that two runs of DQN have the same network and have seen the same."""
     assert ours.updates == theirs.updates > 0

@@ -7,6 +7,15 @@ trusted (`probe`).
 
 from .adapters import Adapter, Attributes, register_adapter
 from .encoding import StateError
-from .protocol import load_state, probe, save_state
+from .protocol import is_known_throughout, load_state, probe, save_state
 
-__all__ = ["Adapter", "Attributes", "StateError", "load_state", "probe", "register_adapter", "save_state"]
+__all__ = [
+    "Adapter",
+    "Attributes",
+    "StateError",
+    "is_known_throughout",
+    "load_state",
+    "probe",
+    "register_adapter",
+    "save_state",
+]

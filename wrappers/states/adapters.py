@@ -388,6 +388,7 @@ _COMMON, _OBSERVED = "gymnasium.wrappers.common", "gymnasium.wrappers.stateful_o
 _ADAPTERS |= {
     f"{_CONTROL}.acrobot.AcrobotEnv": Attributes("state"),
     f"{_CONTROL}.cartpole.CartPoleEnv": Attributes("state", "steps_beyond_terminated"),
+    f"{_CONTROL}.cartpole.CartPoleVectorEnv": Attributes("state", "steps", "prev_done", "low", "high"),
     f"{_CONTROL}.continuous_mountain_car.Continuous_MountainCarEnv": Attributes("state"),
     f"{_CONTROL}.mountain_car.MountainCarEnv": Attributes("state"),
     f"{_CONTROL}.pendulum.PendulumEnv": Attributes("state", "last_u"),

@@ -31,6 +31,12 @@ def _kept(env: Any) -> list[tuple[Any, Adapter]]:
     return [(layer, adapter) for layer, adapter in pairs if adapter.has_state(layer)]
 
 
+def is_known_throughout(env: Any) -> bool:
+    """Return whether the layers of ``env``, or of all environments in it, are known: `save_state` tries nothing out."""
+    rows = (is_known_throughout(row) for row in getattr(env.unwrapped, "envs", ()))
+    return all(map(is_known, layers_of(env))) and all(rows)
+
+
 def save_state(env: Any) -> dict[str, Any]:
     """Return the state of an environment as a value, the counters of its wrappers and its random stream included.
 
