@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,7 +78,7 @@ def train(
         _show_args(algo, env, values[algo])
         return
     settings = make_settings(env, json_object(env_kwargs), [algo], values, [seed], steps, evaluations, episodes)
-    _run(out, settings, 1, keep_learners)
+    _run({out: settings}, "local", {}, 1, keep_learners)
     from .compare.manifest import jobs_of
     from .compare.run import job_folder
 
@@ -88,7 +89,7 @@ def train(
 
 
 def compare(
-    env: Env,
+    envs: Annotated[list[str], typer.Argument(metavar="ENV...", help="Ids; of several, the results are added up.")],
     out: Out,
     algos: Annotated[
         str, typer.Option(metavar="NAMES", help="Learners and experts, with commas between. Default: all there are.")
@@ -117,13 +118,19 @@ def compare(
         Stop, typer.Option(help="Make all runs, or no more than it takes to tell the algorithms apart.")
     ] = Stop.NEVER,
     looks: Annotated[int, typer.Option(min=1, help="With --stop adaptive: how often to ask, at most.")] = 5,
+    executor: Annotated[str, typer.Option(help="Where runs take place: local, ray, or slurm.")] = "local",
+    executor_change: Annotated[
+        list[str] | None,
+        typer.Option("--executor-set", metavar="NAME=VALUE", help="A setting of the executor; repeatable."),
+    ] = None,
 ) -> None:
-    """Compare learners and experts on one environment, over several seeds.
+    """Compare learners and experts on one environment or several, over several seeds.
 
     Each run is a process with a log of its own. Ctrl-C stops; the same command continues.
     """
     from .arguments import parse
     from .compare.manifest import make_settings
+    from .compare.suite import choose, write_suite
 
     names = [name.strip() for name in algos.split(",") if name.strip()]
     values: dict[str, dict[str, Any]] = {}
@@ -132,12 +139,22 @@ def compare(
         if not dot:
             raise typer.BadParameter(f"{name!r}: say whose argument it is, as in ddpg.{name}=...", param_hint="--set")
         values.setdefault(algo, {})[argument] = value
-    setups = parse_vary(vary or [])
-    settings = make_settings(
-        env, json_object(env_kwargs), names, values, range(seeds), steps, evaluations, episodes, setups,
-        looks if stop == Stop.ADAPTIVE else 0,
-    )  # fmt: skip
-    _run(out, settings, jobs, keep_learners)
+    setups, given = parse_vary(vary or []), json_object(env_kwargs)
+    several = len(envs) > 1
+    if several and (given or setups):
+        raise typer.BadParameter("Arguments are those of one environment.", param_hint="--env-kwargs, --vary")
+
+    def settings(env: str) -> Settings:
+        chosen = choose(env, names) if several else names
+        changed = {algo: of for algo, of in values.items() if not several or algo in chosen}
+        return make_settings(
+            env, given, chosen, changed, range(seeds), steps, evaluations, episodes, setups,
+            looks if stop == Stop.ADAPTIVE else 0,
+        )  # fmt: skip
+
+    made = {env: settings(env) for env in envs}  # before anything is written
+    folders = write_suite(out, envs) if several else {envs[0]: out}
+    _run({folders[env]: of for env, of in made.items()}, executor, parse(executor_change or []), jobs, keep_learners)
     console.print(f"For curves and statistics: rlx report {out}", highlight=False)
 
 
@@ -146,12 +163,22 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Folder to write. Default: FOLDER/report.")] = None,
 ) -> None:
     """Write curves, statistics and tables of a comparison: one HTML page, pictures, CSV and Markdown."""
-    from .compare.report import write_report
+    from .compare.report import write_report, write_suite_report
     from .compare.results import load_results
+    from .compare.suite import aggregate_rows, load_suite, read_suite
 
-    results = load_results(folder)
-    page = write_report(results, out or folder / "report")
-    _show_results(folder)
+    out = out or folder / "report"
+    if parts := read_suite(folder):
+        suite = load_suite(folder)
+        pages = {env: write_report(suite.each[env], out / path.name) for env, path in parts.items()}
+        page = write_suite_report(suite, out, pages)
+        if suite.scores:
+            show_table("All environments", aggregate_rows(suite))
+        else:
+            console.print("No environment has both a reference expert and random play: nothing can be added up.")
+    else:
+        page = write_report(load_results(folder), out)
+        _show_results(folder)
     console.print(f"The report is {page}", highlight=False, soft_wrap=True)
 
 
@@ -181,33 +208,47 @@ def watch(
     console.print(f"Return {total:.6g} in {length} steps." + (f" See {out}" if out else ""), highlight=False)
 
 
-def _run(out: Path, settings: Settings, parallel: int, keep_learners: bool) -> None:
-    """Run a comparison; leave with an error if a job failed or the user stopped it."""
+def _run(
+    comparisons: Mapping[Path, Settings], executor: str, settings: Mapping[str, Any], parallel: int, keep_learners: bool
+) -> None:
+    """Run comparisons, by folder; leave with an error if a job failed or the user stopped it."""
+    from .compare.executors import make_executor
     from .compare.manifest import write_manifest
     from .compare.results import finished_runs, needed_jobs, ranking
-    from .compare.run import is_done, job_folder, last_words, run_jobs
+    from .compare.run import Task, last_words, run_jobs
 
-    write_manifest(out, settings)
-    jobs, _ = needed_jobs(settings, finished_runs(out, settings))
-    try:
-        while True:
-            failed = run_jobs(out, jobs, parallel, console, keep_learners)
-            jobs, decisions = needed_jobs(settings, finished_runs(out, settings))
+    for folder, of in comparisons.items():
+        write_manifest(folder, of)
+
+    def needed() -> list[Task]:
+        tasks = []
+        for folder, of in comparisons.items():
+            jobs, decisions = needed_jobs(of, finished_runs(folder, of))
+            tasks += [Task(folder, job) for job in jobs]
             for line in ranking(decisions) if decisions else ():
                 console.print(line, highlight=False)
-            if failed or all(is_done(out, job) for job in jobs):
+        return sorted(tasks, key=lambda task: not task.job.learns)
+
+    tasks, runner = needed(), make_executor(executor, settings)
+    try:
+        while True:
+            failed = run_jobs(tasks, runner, parallel, console, keep_learners)
+            tasks = needed()
+            if failed or all(task.is_done for task in tasks):
                 break
     except KeyboardInterrupt:
-        done = sum(is_done(out, job) for job in jobs)
+        done = sum(task.is_done for task in tasks)
         command = shlex.join(["rlx", *sys.argv[1:]])
-        console.print(f"Stopped; {done} of {len(jobs)} jobs are done. To go on:\n  {command}", highlight=False)
+        console.print(f"Stopped; {done} of {len(tasks)} jobs are done. To go on:\n  {command}", highlight=False)
         raise typer.Exit(130) from None
-    if any(is_done(out, job) for job in jobs):
-        _show_results(out)
+    finally:
+        runner.close()
+    for folder in dict.fromkeys(task.folder for task in tasks if task.is_done):
+        _show_results(folder)
     if failed:
-        for job in failed:
-            console.print(f"[red]{job.name} failed:[/] {escape(last_words(out, job))}", highlight=False)
-            console.print(f"  all it said: {job_folder(out, job) / 'output.txt'}", highlight=False)
+        for task in failed:
+            console.print(f"[red]{task.job.name} failed:[/] {escape(last_words(task))}", highlight=False)
+            console.print(f"  all it said: {task.home / 'output.txt'}", highlight=False)
         console.print("The others are safe. The same command tries the failed ones again.")
         raise typer.Exit(1)
 

@@ -27,11 +27,11 @@ import typer
 from rlx.registry.experts import make_expert
 
 from .commands import console, parse_vary, show_table
-from .compare.files import Log, write_json
+from .compare.files import Log, lock, write_json
 from .compare.job import FINAL
 from .compare.manifest import Job, jobs_of, label, make_settings, read_settings, setups_of
 from .compare.results import markdown_table, number
-from .compare.run import is_done, job_folder, lock, progress_bars
+from .compare.run import is_done, job_folder, progress_bars
 from .evaluation import Episodes, evaluate
 from .learners import LEARNERS, Learner, make_learner
 from .policy import load_policy

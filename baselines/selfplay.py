@@ -28,9 +28,9 @@ from rlx.registry.experts import make_expert
 
 from .arguments import parse
 from .commands import Env, EnvKwargs, console, json_object, show_table
-from .compare.files import Log, read_json, write_json
+from .compare.files import Log, lock, read_json, write_json
 from .compare.results import markdown_table
-from .compare.run import lock, progress_bars
+from .compare.run import progress_bars
 from .elo import Match, Ratings, rate
 from .evaluation import FIRST_SEED, evaluate
 from .learners import fill_args, learners_for, make_learner

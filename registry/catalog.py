@@ -62,6 +62,8 @@ class Environment:
     """Where the task was first described."""
     experts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Name -> ``module:factory``; the factory takes the environment, wrapped or not, and returns a policy."""
+    reference: str = ""
+    """The expert whose score counts as 1 where environments are put on one scale; the first one if none is named."""
     reference_scores: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Policy name -> ``{"mean": ..., "source": ...}``."""
     peer: str | None = None
@@ -86,6 +88,10 @@ class Environment:
             required = field == "entry_point" or field.startswith("experts")
             if (target is not None or required) and not _is_target(target):
                 raise CatalogError(f"{self.id}: {field} is a string 'package.module:name', not {target!r}.")
+        if self.reference and self.reference not in self.experts:
+            raise CatalogError(
+                f"{self.id}: reference {self.reference!r} is none of its experts, {', '.join(self.experts)}."
+            )
         horizon = self.max_episode_steps
         if horizon is not None and not (isinstance(horizon, int) and horizon > 0):
             raise CatalogError(f"{self.id}: max_episode_steps is a positive whole number or None, not {horizon!r}.")

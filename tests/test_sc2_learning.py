@@ -59,7 +59,7 @@ def test_pixels_without_a_picture_of_their_kind_are_refused():
 def test_what_trains_by_default(game: str):
     assert learners_for(f"rlx/SC2-{game}-v0", {})[0] == "ppo"
     pointing = learners_for(f"rlx/SC2-{game}-v0", {"action": "point"})
-    assert set(pointing) == {"ddpg", "ppo"}
+    assert set(pointing) == {"ddpg", "ppo", "sindy_rl"}
     assert pointing[0] == ("ppo" if game == "DefeatRoaches" else "ddpg")  # which has settings of DDPG
 
 

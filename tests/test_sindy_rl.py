@@ -367,10 +367,10 @@ def test_the_environments_can_change(tmp_path: Path):
 
 
 def test_which_environments_suit():
-    assert learners_for("Pendulum-v1", {}) == ["sindy_rl", "ddpg"]  # the one that is tuned for it first
-    assert learners_for("rlx/ElectricMotorPaper2019-v0", {}) == ["ddpg", "sindy_rl"]
+    assert learners_for("Pendulum-v1", {}) == ["sindy_rl", "ppo", "ddpg"]  # those that are tuned for it first
+    assert learners_for("rlx/ElectricMotorPaper2019-v0", {}) == ["ddpg", "ppo", "sindy_rl"]
     assert "sindy_rl" not in learners_for("CartPole-v1", {})
-    assert misfits("rlx/Portfolio-v0", {})["sindy_rl"].endswith("It needs a Box.")
+    assert misfits("rlx/Portfolio-v0", {})["sindy_rl"].endswith("With these actions it reads a Box.")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter
 
 from .results import Results
-from .statistics import Array, iqm_band
+from .statistics import Array, iqm_band, profile_band, stratified_iqm_band
+from .suite import SuiteResults
 
 # Colours that also differ in grey and for colour-blind eyes (Okabe and Ito 2008); "random" is always grey.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -54,6 +55,54 @@ def draw_all(results: Results, folder: Path) -> dict[str, Path]:
             figure = draw(results)
             figure.savefig(files[title])
     return files
+
+
+def draw_suite(results: SuiteResults, folder: Path) -> dict[str, Path]:
+    """Draw what there is to draw of several environments into ``folder``; return title -> file."""
+    pictures = {"Performance profile": draw_profile, "Learning curves": draw_progress} if results.scores else {}
+    files = {}
+    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+        for title, draw in pictures.items():
+            files[title] = folder / f"{draw.__name__.removeprefix('draw_')}.png"
+            draw(results).savefig(files[title])
+    return files
+
+
+def draw_profile(results: SuiteResults) -> Figure:
+    """Draw which share of an algorithm's runs scores more than each threshold, with a 95 % band."""
+    figure = Figure(figsize=(8.4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    palette = colors(list(results.scores))
+    lowest = min(scores.min() for of in results.scores.values() for scores in of.values())
+    thresholds = np.linspace(max(lowest, -0.5) - 0.02, 1.5, 201)
+    for algo, of in results.scores.items():
+        middle, low, high = profile_band(list(of.values()), thresholds)
+        axes.plot(thresholds, middle, color=palette[algo], linewidth=2.2, label=f"{algo} ({len(of)})")
+        axes.fill_between(thresholds, low, high, color=palette[algo], alpha=0.15, linewidth=0)
+    axes.set_ylim(-0.02, 1.02)
+    axes.margins(x=0)
+    axes.set_xlabel("score (0: random play, 1: expert)")
+    axes.set_ylabel("share of runs that score more")
+    axes.legend(frameon=False, title="algorithm (environments)")
+    return figure
+
+
+def draw_progress(results: SuiteResults) -> Figure:
+    """Draw the interquartile mean over all environments against the share of training that is done."""
+    figure = Figure(figsize=(8.4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    palette = colors(list(results.scores))
+    for algo, curves in results.curves.items():
+        middle, low, high = stratified_iqm_band(list(curves.values()))
+        share = np.linspace(0.0, 100.0, len(middle))
+        axes.plot(share, middle, color=palette[algo], linewidth=2.2, label=f"{algo} ({len(curves)})")
+        axes.fill_between(share, low, high, color=palette[algo], alpha=0.15, linewidth=0)
+    axes.axhline(1.0, color=GREY, linewidth=1.2, linestyle=(0, (5, 2)))
+    axes.margins(x=0)
+    axes.set_xlabel("training done, in %")
+    axes.set_ylabel("score (0: random play, 1: expert)")
+    axes.legend(frameon=False, title="algorithm (environments)")
+    return figure
 
 
 def draw_curves(results: Results) -> Figure:

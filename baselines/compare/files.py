@@ -1,9 +1,12 @@
-"""Files that survive being killed: atomic writes, and logs that are only ever appended to."""
+"""Files that survive being killed: atomic writes, logs that are only ever appended to, and folders with one owner."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,3 +54,27 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
+
+
+@contextlib.contextmanager
+def lock(folder: Path, is_patient: bool = False) -> Iterator[None]:
+    """Hold the folder for this process; the system lets go of it when the process ends, however it ends.
+
+    Args:
+        folder: to be held.
+        is_patient: wait for a process that holds it.
+
+    Raises:
+        ValueError: another process holds it.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if is_patient else fcntl.LOCK_NB))
+        except OSError:
+            raise ValueError(f"Another process is at work in {folder}: wait for it, or stop it first.") from None
+        yield

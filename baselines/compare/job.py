@@ -20,7 +20,7 @@ from rlx.registry.experts import make_expert
 
 from ..evaluation import Episodes, evaluate
 from ..learners import Learner, make_learner
-from .files import Log, read_json, write_json
+from .files import Log, lock, read_json, write_json
 from .manifest import Job, content, setups_of
 
 JOB, CONFIG, LOG, DONE, PROGRESS, OUTPUT = "job.json", "config.json", "log.jsonl", "done.json", "progress", "output.txt"
@@ -178,4 +178,6 @@ def _commit() -> str | None:
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]), keep_learner="--keep-learner" in sys.argv)
+    home = Path(sys.argv[1])
+    with lock(home, is_patient=True):  # an attempt that is lost may not have ended yet
+        run(home, keep_learner="--keep-learner" in sys.argv)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import csv
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import jinja2
@@ -12,13 +14,20 @@ import jinja2
 from rlx.registry.catalog import environments
 
 from ..evaluation import FIRST_SEED
-from .figures import colors, draw_all
+from .figures import colors, draw_all, draw_suite
 from .manifest import label
 from .results import Results, count, markdown_table, note, number, protocol, rows, sentences, varied_rows
+from .suite import SuiteResults, aggregate_rows, environment_rows, improvement_rows
 
 VARIED_NOTE = (
     "The same policies in other set-ups: the mean return and, in the last line, the interquartile mean of the scores "
     "of all runs in all set-ups, with 95 % intervals over runs."
+)
+
+SUITE_NOTE = (
+    "Over the scores of all runs, with 95 % intervals; runs are drawn in each environment on its own. Median: of the "
+    "environments' means. Optimality gap: how far scores fall short of 1, on average. Algorithms that play other "
+    "environments cannot be compared by these numbers."
 )
 
 
@@ -41,11 +50,8 @@ def html(results: Results, pictures: dict[str, Path]) -> str:
     """Return the page."""
     settings, algos = results.settings, list(results.runs)
     row = environments().get(settings.env_id)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("rlx.baselines.compare", ""), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
     last = results.runs[algos[0]][-1].config
-    return environment.get_template("report.html.j2").render(
+    return _template("report.html.j2").render(
         settings=settings,
         algos=algos,
         summary=row.summary if row else "",
@@ -63,6 +69,47 @@ def html(results: Results, pictures: dict[str, Path]) -> str:
         arguments=[(algo, _arguments(settings.algos[algo])) for algo in results.learners],
         machine=json.dumps({key: last[key] for key in ("versions", "machine", "commit")}, indent=2),
     )
+
+
+def write_suite_report(results: SuiteResults, folder: Path, pages: Mapping[str, Path]) -> Path:
+    """Write the report of a suite into ``folder`` and return the page's path.
+
+    Args:
+        results: of the suite.
+        folder: where ``index.html``, the pictures and ``results.md`` go.
+        pages: the report of each environment, to which the page has links.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = draw_suite(results, folder)
+    tables = {
+        "All environments": aggregate_rows(results),
+        "Each environment": environment_rows(results),
+        "Probability of improvement": improvement_rows(results) if len(results.scores) > 1 else [],
+    }
+    text = "\n\n".join("\n".join([f"## {title}", "", *markdown_table(rows)]) for title, rows in tables.items() if rows)
+    (folder / "results.md").write_text(f"{text}\n\n{SUITE_NOTE}\n", encoding="utf-8")
+    page = folder / "index.html"
+    aggregates, each, improvements = tables.values()
+    html = _template("suite.html.j2").render(
+        algos=list(results.scores),
+        colors=colors(list(results.scores)),
+        aggregates=aggregates,
+        each=each,
+        improvements=improvements,
+        note=SUITE_NOTE,
+        count=count,
+        links={env_id: os.path.relpath(path, folder) for env_id, path in pages.items()},
+        pictures=[(title, _inline(path)) for title, path in pictures.items()],
+    )
+    page.write_text(html, encoding="utf-8")
+    return page
+
+
+def _template(name: str) -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("rlx.baselines.compare", ""), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template(name)
 
 
 def markdown(results: Results) -> str:

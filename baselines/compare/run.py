@@ -1,38 +1,51 @@
-"""Runs the jobs of a comparison: a few processes at a time, progress on the screen, nothing lost when one fails."""
+"""Runs the jobs of comparisons: a few at a time, progress on the screen, nothing lost when one fails."""
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from .files import read_json, write_json
+from .executors import Attempt, Executor
+from .files import lock, read_json, write_json
 from .job import DONE, JOB, OUTPUT, PROGRESS
 from .manifest import Job, content
 
 POLL_PERIOD = 0.1  # s
 EXPERT_SHARE = 0.03  # of the work in a training run; for the overall estimate of time alone
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
-)
+ATTEMPTS = 3  # of a job that is killed: by somebody, for want of memory, or with its machine
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A job, and the comparison it belongs to."""
+
+    folder: Path
+    job: Job
+
+    @property
+    def home(self) -> Path:
+        """Where the job keeps its files."""
+        return job_folder(self.folder, self.job)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the job has been finished."""
+        return is_done(self.folder, self.job)
 
 
 @dataclasses.dataclass
 class Running:
     """A job at work."""
 
-    job: Job
-    process: subprocess.Popen[bytes]
-    output: IO[bytes]
+    task: Task
+    attempt: Attempt
     bar: TaskID
 
 
@@ -48,83 +61,86 @@ def is_done(folder: Path, job: Job) -> bool:
 
 
 def run_jobs(
-    folder: Path, jobs: Sequence[Job], parallel: int, console: Console, keep_learners: bool = False
-) -> list[Job]:
+    tasks: Sequence[Task], executor: Executor, parallel: int, console: Console, keep_learners: bool = False
+) -> list[Task]:
     """Run all jobs that are not done yet, and return those that failed.
 
+    A job that is killed is started again, and goes on from its last checkpoint.
+
     Args:
-        folder: of the comparison.
-        jobs: all of them.
+        tasks: all of them.
+        executor: where they run.
         parallel: how many at a time.
         console: where progress is shown.
         keep_learners: keep what a learner needs to be trained on later.
 
     Raises:
-        ValueError: another process is at work in ``folder``.
+        ValueError: another process is at work in one of the folders.
         KeyboardInterrupt: Ctrl-C; the jobs at work have been stopped and can be resumed.
     """
-    with lock(folder), progress_bars(console) as progress:
-        waiting = [job for job in jobs if not is_done(folder, job)]
-        if len(waiting) < len(jobs):
-            console.print(f"{len(jobs) - len(waiting)} of {len(jobs)} jobs are done already.")
-        weights = {job.name: 1.0 if job.learns else EXPERT_SHARE for job in jobs}
-        overall = progress.add_task("all jobs", total=sum(weights[job.name] for job in waiting) or 1.0)
+    options = ["--keep-learner"] * keep_learners
+    with contextlib.ExitStack() as stack:
+        for folder in dict.fromkeys(task.folder for task in tasks):
+            stack.enter_context(lock(folder))
+        progress = stack.enter_context(progress_bars(console))
+        waiting = [task for task in tasks if not task.is_done]
+        if len(waiting) < len(tasks):
+            console.print(f"{len(tasks) - len(waiting)} of {len(tasks)} jobs are done already.")
+        overall = progress.add_task("all jobs", total=sum(map(_weight, waiting)) or 1.0)
         running: list[Running] = []
-        failed: list[Job] = []
+        failed: list[Task] = []
+        attempts: collections.Counter[Path] = collections.Counter()
         finished = 0.0
         try:
             while waiting or running:
                 while waiting and len(running) < parallel:
-                    running.append(_start(folder, waiting.pop(0), progress, keep_learners))
+                    running.append(_start(waiting.pop(0), executor, progress, options))
                 time.sleep(POLL_PERIOD)
                 underway = 0.0
                 for each in tuple(running):
-                    name = each.job.name
-                    if each.process.poll() is None:
-                        fraction = _fraction(job_folder(folder, each.job) / PROGRESS)
+                    task, status = each.task, each.attempt.poll()
+                    if status is None:
+                        fraction = _fraction(task.home / PROGRESS)
                         progress.update(each.bar, completed=fraction)
-                        underway += weights[name] * fraction
+                        underway += _weight(task) * fraction
                         continue
                     running.remove(each)
-                    each.output.close()
                     progress.remove_task(each.bar)
-                    finished += weights[name]
-                    if each.process.returncode == 0 and is_done(folder, each.job):
-                        console.print(f"[green]done[/]    {name}")
+                    attempts[task.home] += 1
+                    if status < 0 and attempts[task.home] < ATTEMPTS:
+                        console.print(f"[yellow]killed[/]  {task.job.name}; it is started again")
+                        waiting.append(task)
+                        continue
+                    finished += _weight(task)
+                    if status == 0 and task.is_done:
+                        console.print(f"[green]done[/]    {task.job.name}")
                     else:
-                        failed.append(each.job)
-                        console.print(f"[red]failed[/]  {name}")
+                        failed.append(task)
+                        console.print(f"[red]failed[/]  {task.job.name}")
                 progress.update(overall, completed=finished + underway)
         finally:
             for each in running:
-                each.process.terminate()
-            for each in running:
-                each.process.wait()
-                each.output.close()
+                each.attempt.stop()
     return failed
 
 
-def last_words(folder: Path, job: Job) -> str:
+def last_words(task: Task) -> str:
     """Return the last line that a failed job printed: of a traceback, what went wrong."""
-    lines = (job_folder(folder, job) / OUTPUT).read_text(errors="replace").strip().splitlines()
+    output = task.home / OUTPUT
+    lines = output.read_text(errors="replace").strip().splitlines() if output.exists() else []
     return lines[-1] if lines else "It ended without a word; perhaps the system killed it for want of memory."
 
 
-def _start(folder: Path, job: Job, progress: Progress, keep_learner: bool) -> Running:
-    home = job_folder(folder, job)
-    home.mkdir(parents=True, exist_ok=True)
-    write_json(home / JOB, content(job))
-    (home / PROGRESS).unlink(missing_ok=True)
-    output = (home / OUTPUT).open("wb")
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "rlx.baselines.compare.job", str(home), *["--keep-learner"] * keep_learner],
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, **ONE_THREAD},
-        start_new_session=True,  # Ctrl-C reaches this process alone, which then stops its jobs
-    )
-    return Running(job, process, output, progress.add_task(f"{job.algo}, seed {job.seed}", total=1.0))
+def _weight(task: Task) -> float:
+    return 1.0 if task.job.learns else EXPERT_SHARE
+
+
+def _start(task: Task, executor: Executor, progress: Progress, options: Sequence[str]) -> Running:
+    task.home.mkdir(parents=True, exist_ok=True)
+    write_json(task.home / JOB, content(task.job))
+    (task.home / PROGRESS).unlink(missing_ok=True)
+    bar = progress.add_task(f"{task.job.algo}, seed {task.job.seed}", total=1.0)
+    return Running(task, executor.start(task.home, options), bar)
 
 
 def _fraction(path: Path) -> float:
@@ -148,19 +164,3 @@ def progress_bars(console: Console) -> Progress:
         disable=not console.is_terminal,
         refresh_per_second=4,
     )
-
-
-@contextlib.contextmanager
-def lock(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process; the system lets go of it when the process ends, however it ends."""
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
-    with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(f"Another process is at work in {folder}: wait for it, or stop it first.") from None
-        yield

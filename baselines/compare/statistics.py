@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
@@ -143,10 +142,7 @@ def bootstrap(
     if any(len(stratum) == 0 for strata in samples for stratum in strata):
         raise ValueError("A bootstrap needs at least one run in every stratum.")
     generator = np.random.default_rng(seed)
-    drawn = [
-        [stratum[generator.integers(len(stratum), size=(resamples, len(stratum)))] for stratum in strata]
-        for strata in samples
-    ]
+    drawn = [_drawn(strata, generator, resamples) for strata in samples]
     return _estimate(statistic(*samples), statistic(*drawn), confidence)
 
 
@@ -191,15 +187,56 @@ def iqm_band(curves: Array, seed: int = 0, resamples: int = 2_000, confidence: f
     Returns:
         Three arrays of shape (P,): middle, low, high.
     """
-    generator = np.random.default_rng(seed)
-    draws = iqm(curves[generator.integers(len(curves), size=(resamples, len(curves)))], axis=1)
+    return stratified_iqm_band([curves], seed, resamples, confidence)
+
+
+def stratified_iqm_band(
+    strata: Sequence[Array], seed: int = 0, resamples: int = 2_000, confidence: float = 0.95
+) -> tuple[Array, ...]:
+    """Return the interquartile mean over the runs of all strata at every point of a curve, and its interval's edges.
+
+    Args:
+        strata: arrays of scores (n, P) of n runs at P points; whole runs are drawn, in each stratum on its own.
+        seed: of the draws.
+        resamples: how many draws.
+        confidence: of the interval.
+
+    Returns:
+        Three arrays of shape (P,): middle, low, high.
+    """
+    drawn = np.concatenate(_drawn(strata, np.random.default_rng(seed), resamples), axis=1)
+    low, high = np.quantile(iqm(drawn, axis=1), _edges(confidence), axis=0)
+    return iqm(np.concatenate(strata), axis=0), low, high
+
+
+def profile_band(
+    strata: Sequence[Array], thresholds: Array, seed: int = 0, resamples: int = 2_000, confidence: float = 0.95
+) -> tuple[Array, ...]:
+    """Return a `profile` at each of the thresholds (T,), and the interval's two edges: three arrays (T,).
+
+    Args:
+        strata: arrays of scores (n,); runs are drawn in each stratum on its own.
+        thresholds: shape (T,).
+        seed: of the draws.
+        resamples: how many draws.
+        confidence: of the interval.
+    """
+    over = [(scores[:, None] > thresholds).astype(np.float64) for scores in strata]
+    draws = np.mean([part.mean(axis=1) for part in _drawn(over, np.random.default_rng(seed), resamples)], axis=0)
     low, high = np.quantile(draws, _edges(confidence), axis=0)
-    return iqm(curves, axis=0), low, high
+    return profile(strata, thresholds), low, high
+
+
+def _drawn(strata: Sequence[Array], generator: np.random.Generator, resamples: int) -> list[Array]:
+    """Return runs (resamples, n, ...) drawn with replacement from those of each stratum (n, ...)."""
+    return [stratum[generator.integers(len(stratum), size=(resamples, len(stratum)))] for stratum in strata]
 
 
 def share(hits: int, trials: int, confidence: float = 0.95) -> Estimate:
     """Return ``hits / trials`` with Wilson's interval (1927)."""
-    low, high = scipy.stats.binomtest(hits, trials).proportion_ci(confidence, method="wilson")
+    from scipy.stats import binomtest  # takes a while to import
+
+    low, high = binomtest(hits, trials).proportion_ci(confidence, method="wilson")
     return Estimate(hits / trials, float(low), float(high))
 
 

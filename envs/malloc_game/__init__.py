@@ -43,6 +43,7 @@ FAMILY: dict[str, Any] = {
             "tags": ("discrete", "planning", "deterministic"),
             "paper": "https://arxiv.org/abs/2305.07440",
             "experts": {expert: f"{__name__}.experts:{expert}" for expert in _EXPERTS},
+            "reference": "greedy_future",
         },
         {
             "id": "rlx/MallocPacking-v0",

@@ -32,6 +32,7 @@ _SHARED: dict[str, Any] = {
     "vector_entry_point": f"{__name__}.env:RoguelikeVectorEnv",
     "max_episode_steps": 100,
     "experts": {expert: f"{__name__}.experts:{expert}" for expert in ("chaser", "kiter", "greedy", "search")},
+    "reference": "greedy",
     "play": f"{__name__}.play:play",
 }
 

@@ -18,7 +18,7 @@ __getattr__ = lazily(
 )
 
 
-def _environment(name: str, summary: str, kind: str, *experts: str) -> dict[str, Any]:
+def _environment(name: str, summary: str, kind: str, *experts: str, reference: str = "scripted") -> dict[str, Any]:
     return {
         "id": f"rlx/SC2-{name}-v0",
         "entry_point": f"{__name__}.env:SC2Env",
@@ -28,6 +28,7 @@ def _environment(name: str, summary: str, kind: str, *experts: str) -> dict[str,
         "tags": ("discrete", "game", kind),
         "paper": "https://arxiv.org/abs/1708.04782",
         "experts": {expert: f"{__name__}.experts:{expert}" for expert in ("scripted", *experts)},
+        "reference": reference,
     }
 
 
@@ -37,7 +38,7 @@ FAMILY: dict[str, Any] = {
     "title": "StarCraft II mini-games",
     "environments": (
         _environment("MoveToBeacon", "A marine walks to a beacon, which then is elsewhere.", "navigation"),
-        _environment("CollectMineralShards", "Two marines collect shards.", "navigation", "split"),
+        _environment("CollectMineralShards", "Two marines collect shards.", "navigation", "split", reference="split"),
         _environment("FindAndDefeatZerglings", "Three marines find zerglings in the fog.", "combat"),
         _environment("DefeatRoaches", "Nine marines fight waves of roaches.", "combat", "attack_move", "focus"),
         _environment(
@@ -46,9 +47,18 @@ FAMILY: dict[str, Any] = {
             "combat",
             "attack_move",
             "focus",
+            reference="focus",
         ),
-        _environment("CollectMineralsAndGas", "SCVs gather minerals and gas.", "economy", "harvest", "expand"),
-        _environment("BuildMarines", "Depots and barracks, and as many marines as possible.", "economy", "builder"),
+        _environment(
+            "CollectMineralsAndGas", "SCVs gather minerals and gas.", "economy", "harvest", "expand", reference="expand"
+        ),
+        _environment(
+            "BuildMarines",
+            "Depots and barracks, and as many marines as possible.",
+            "economy",
+            "builder",
+            reference="builder",
+        ),
     ),
     "commands": {"sc2": f"{__name__}.commands:app"},
 }
