@@ -114,6 +114,9 @@ def compare(
     evaluations: Evaluations = 20,
     episodes: Episodes = 20,
     keep_learners: KeepLearners = False,
+    tuned: Annotated[
+        list[Path] | None, typer.Option(metavar="FOLDER", help="What `rlx tune` found there; repeatable.")
+    ] = None,
     stop: Annotated[
         Stop, typer.Option(help="Make all runs, or no more than it takes to tell the algorithms apart.")
     ] = Stop.NEVER,
@@ -139,6 +142,13 @@ def compare(
         if not dot:
             raise typer.BadParameter(f"{name!r}: say whose argument it is, as in ddpg.{name}=...", param_hint="--set")
         values.setdefault(algo, {})[argument] = value
+    tuning = {found["algo"]: found for found in map(read_incumbent, tuned or [])}
+    for algo, found in tuning.items():
+        if (found["env_id"], found["env_kwargs"]) != (envs[0], json_object(env_kwargs)) or len(envs) > 1:
+            raise typer.BadParameter(
+                f"{algo} was tuned for {found['env_id']} with {found['env_kwargs']}.", param_hint="--tuned"
+            )
+        values[algo] = found["args"] | values.get(algo, {})
     setups, given = parse_vary(vary or []), json_object(env_kwargs)
     several = len(envs) > 1
     if several and (given or setups):
@@ -150,6 +160,7 @@ def compare(
         return make_settings(
             env, given, chosen, changed, range(seeds), steps, evaluations, episodes, setups,
             looks if stop == Stop.ADAPTIVE else 0,
+            {algo: {name: found[name] for name in ("trials", "steps")} for algo, found in tuning.items()},
         )  # fmt: skip
 
     made = {env: settings(env) for env in envs}  # before anything is written
@@ -284,6 +295,22 @@ def _show_args(algo: str, env: str, values: dict[str, Any]) -> None:
         value = json.dumps(getattr(args, name))
         table.add_row(name, value, "" if getattr(args, name) == default else json.dumps(default), escape(meaning))
     console.print(table)
+
+
+def read_incumbent(folder: Path) -> dict[str, Any]:
+    """Return what `rlx tune` found in ``folder``, which may be the file itself.
+
+    Raises:
+        BadParameter: there is nothing.
+    """
+    path = folder if folder.is_file() else folder / "incumbent.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except OSError:
+        raise typer.BadParameter(
+            f"{path} is not there: `rlx tune ENV --out {folder}` makes it.", param_hint="--tuned"
+        ) from None
+    return found
 
 
 def parse_vary(options: list[str]) -> dict[str, list[Any]]:

@@ -20,6 +20,7 @@ from ..observations import Inputs
 from .files import read_json, write_json
 
 MANIFEST = "manifest.json"
+_OPTIONAL = ("vary", "looks", "tuning")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +43,9 @@ class Settings:
     """Keyword arguments of the environment, and the values with which every run is judged besides."""
     looks: int = 0
     """How often it is asked who is ahead, so that no more runs are made than that takes; 0: all runs are made."""
+
+    tuning: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
+    """Learner -> trials and steps of the search that found its arguments, where `rlx tune` did."""
 
     @property
     def batch(self) -> int:
@@ -80,8 +84,8 @@ class Job:
 
 
 def content(of: Settings | Job) -> dict[str, Any]:
-    """Return the fields as they are written and hashed: ``vary`` and ``looks`` only where they are set."""
-    return {name: value for name, value in dataclasses.asdict(of).items() if value or name not in ("vary", "looks")}
+    """Return the fields as they are written and hashed: those of `_OPTIONAL` only where they are set."""
+    return {name: value for name, value in dataclasses.asdict(of).items() if value or name not in _OPTIONAL}
 
 
 def setups_of(vary: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
@@ -107,6 +111,7 @@ def make_settings(
     episodes: int,
     vary: Mapping[str, Sequence[Any]] = MappingProxyType({}),
     looks: int = 0,
+    tuning: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
 ) -> Settings:
     """Check what a user asked for, and complete it.
 
@@ -121,6 +126,7 @@ def make_settings(
         episodes: per evaluation.
         vary: keyword arguments of the environment, and the values with which every run is judged besides.
         looks: how often it is asked who is ahead; 0 if all runs are to be made.
+        tuning: learner -> trials and steps of the search that found its ``values``.
 
     Raises:
         ValueError: an unknown algorithm or argument, a number that is not allowed, a learner that the observations
@@ -157,7 +163,10 @@ def make_settings(
     _check_setups(env_id, env_kwargs, vary, is_learned=any(algo in LEARNERS for algo in complete))
     if looks and len(complete) < 2:
         raise ValueError(f"Whether {', '.join(complete)} is ahead can only be asked beside another algorithm.")
-    settings = Settings(env_id, env_kwargs, complete, list(seeds), evaluations, episodes, vary=dict(vary), looks=looks)
+    settings = Settings(
+        env_id, env_kwargs, complete, list(seeds), evaluations, episodes, vary=dict(vary), looks=looks,
+        tuning={algo: dict(of) for algo, of in tuning.items() if algo in complete},
+    )  # fmt: skip
     return Settings(**json.loads(json.dumps(content(settings))))  # as it will be read again
 
 

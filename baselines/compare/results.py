@@ -305,6 +305,11 @@ def protocol(results: Results) -> list[str]:
             "Intervals are percentile bootstraps over whole runs (Agarwal et al. 2021); differences are paired by "
             "episode and drawn over runs and episodes.",
         ]
+    for algo, search in settings.tuning.items():
+        lines.append(
+            f"The arguments of {algo} were found in {count(search['trials'], 'trial')}, {search['steps']:,} steps in "
+            "all, with runs and episodes of their own; those steps are not counted above."
+        )
     if settings.looks:
         lines.append(
             f"Runs were made in batches of {settings.batch} until a sequential permutation test of all pairs of mean "
