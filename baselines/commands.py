@@ -7,8 +7,9 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -40,6 +41,10 @@ class Stop(enum.StrEnum):
     ADAPTIVE = "adaptive"
 
 
+TrackerName = Annotated[
+    str, typer.Option("--tracker", help="Follow learning elsewhere too: none, tensorboard, or wandb.")
+]
+
 console = Console()
 
 
@@ -56,6 +61,7 @@ def train(
     evaluations: Evaluations = 20,
     episodes: Episodes = 20,
     keep_learners: KeepLearners = False,
+    tracker: TrackerName = "none",
     show_args: Annotated[bool, typer.Option("--show-args", help="Show the learner's arguments, and stop.")] = False,
 ) -> None:
     """Train a learner; a run that was stopped goes on where it was.
@@ -78,7 +84,7 @@ def train(
         _show_args(algo, env, values[algo])
         return
     settings = make_settings(env, json_object(env_kwargs), [algo], values, [seed], steps, evaluations, episodes)
-    _run({out: settings}, "local", {}, 1, keep_learners)
+    _run({out: settings}, 1, _options(keep_learners, tracker))
     from .compare.manifest import jobs_of
     from .compare.run import job_folder
 
@@ -114,6 +120,7 @@ def compare(
     evaluations: Evaluations = 20,
     episodes: Episodes = 20,
     keep_learners: KeepLearners = False,
+    tracker: TrackerName = "none",
     tuned: Annotated[
         list[Path] | None, typer.Option(metavar="FOLDER", help="What `rlx tune` found there; repeatable.")
     ] = None,
@@ -165,7 +172,13 @@ def compare(
 
     made = {env: settings(env) for env in envs}  # before anything is written
     folders = write_suite(out, envs) if several else {envs[0]: out}
-    _run({folders[env]: of for env, of in made.items()}, executor, parse(executor_change or []), jobs, keep_learners)
+    _run(
+        {folders[env]: of for env, of in made.items()},
+        jobs,
+        _options(keep_learners, tracker),
+        executor,
+        parse(executor_change or []),
+    )
     console.print(f"For curves and statistics: rlx report {out}", highlight=False)
 
 
@@ -220,7 +233,11 @@ def watch(
 
 
 def _run(
-    comparisons: Mapping[Path, Settings], executor: str, settings: Mapping[str, Any], parallel: int, keep_learners: bool
+    comparisons: Mapping[Path, Settings],
+    parallel: int,
+    options: Sequence[str],
+    executor: str = "local",
+    settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Run comparisons, by folder; leave with an error if a job failed or the user stopped it."""
     from .compare.executors import make_executor
@@ -243,7 +260,7 @@ def _run(
     tasks, runner = needed(), make_executor(executor, settings)
     try:
         while True:
-            failed = run_jobs(tasks, runner, parallel, console, keep_learners)
+            failed = run_jobs(tasks, runner, parallel, console, options)
             tasks = needed()
             if failed or all(task.is_done for task in tasks):
                 break
@@ -262,6 +279,19 @@ def _run(
             console.print(f"  all it said: {task.home / 'output.txt'}", highlight=False)
         console.print("The others are safe. The same command tries the failed ones again.")
         raise typer.Exit(1)
+
+
+def _options(keep_learners: bool, tracker: str) -> list[str]:
+    """Return the options of the jobs.
+
+    Raises:
+        BadParameter: there is no such tracker.
+    """
+    from .compare.trackers import TRACKERS
+
+    if tracker not in TRACKERS:
+        raise typer.BadParameter(f"{tracker!r}: there are {', '.join(TRACKERS)}.", param_hint="--tracker")
+    return ["--keep-learner"] * keep_learners + [f"--tracker={tracker}"] * (tracker != "none")
 
 
 def _show_results(folder: Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import os
 import platform
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from importlib import metadata
@@ -22,6 +22,7 @@ from ..evaluation import Episodes, evaluate
 from ..learners import Learner, make_learner
 from .files import Log, lock, read_json, write_json
 from .manifest import Job, content, setups_of
+from .trackers import TRACKERS, Tracker, numbers
 
 JOB, CONFIG, LOG, DONE, PROGRESS, OUTPUT = "job.json", "config.json", "log.jsonl", "done.json", "progress", "output.txt"
 POLICY, CHECKPOINT, USAGE = "policy.npz", "checkpoint.pt", "usage.json"
@@ -29,12 +30,13 @@ FINAL = "final.pt"  # the learner as it is at the end, from which `rlx recover` 
 PROGRESS_PERIOD = 0.5  # s
 
 
-def run(folder: Path, keep_learner: bool = False) -> None:
+def run(folder: Path, keep_learner: bool = False, tracker: str = "none") -> None:
     """Carry out the job in ``folder`` from where it was left, and mark it done.
 
     Args:
         folder: of the job.
         keep_learner: write `FINAL`; with a replay it may have hundreds of megabytes.
+        tracker: of `TRACKERS`, takes the numbers of evaluations while it learns.
     """
     job = Job(**read_json(folder / JOB))
     write_json(folder / CONFIG, describe(job))
@@ -46,7 +48,11 @@ def run(folder: Path, keep_learner: bool = False) -> None:
         return round(usage + time.process_time(), 3)
 
     if job.learns:
-        learner = _learn(job, folder, log, report, lambda: write_json(folder / USAGE, {"cpu_seconds": cpu_seconds()}))
+        following = TRACKERS[tracker](folder, job)
+        learner = _learn(
+            job, folder, log, report, lambda: write_json(folder / USAGE, {"cpu_seconds": cpu_seconds()}), following
+        )
+        following.close()
         _judge(job, lambda env: learner.policy, learner.step, log, report)
         if keep_learner:
             learner.save(folder / FINAL)
@@ -80,7 +86,7 @@ def _judge(
 
 
 def _learn(
-    job: Job, folder: Path, log: Log, report: Callable[[float], None], keep_usage: Callable[[], None]
+    job: Job, folder: Path, log: Log, report: Callable[[float], None], keep_usage: Callable[[], None], tracker: Tracker
 ) -> Learner:
     """Train; evaluate at equal distances, from before the first step to after the last; keep a checkpoint of each.
 
@@ -98,6 +104,7 @@ def _learn(
             episodes = evaluate(lambda env: learner.policy, job.env_id, job.env_kwargs, job.episodes)
             kind = "final" if point == job.evaluations else "evaluation"
             log.append(_row(kind, learner.step, episodes, metrics=learner.metrics))
+            tracker.log(learner.step, numbers(log.rows[-1]))
         if kept < learner.step < steps:
             learner.save(checkpoint)
             keep_usage()
@@ -178,6 +185,10 @@ def _commit() -> str | None:
 
 
 if __name__ == "__main__":
-    home = Path(sys.argv[1])
-    with lock(home, is_patient=True):  # an attempt that is lost may not have ended yet
-        run(home, keep_learner="--keep-learner" in sys.argv)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--keep-learner", action="store_true")
+    parser.add_argument("--tracker", default="none")
+    told = parser.parse_args()
+    with lock(told.folder, is_patient=True):  # an attempt that is lost may not have ended yet
+        run(told.folder, told.keep_learner, told.tracker)

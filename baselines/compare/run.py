@@ -61,7 +61,7 @@ def is_done(folder: Path, job: Job) -> bool:
 
 
 def run_jobs(
-    tasks: Sequence[Task], executor: Executor, parallel: int, console: Console, keep_learners: bool = False
+    tasks: Sequence[Task], executor: Executor, parallel: int, console: Console, options: Sequence[str] = ()
 ) -> list[Task]:
     """Run all jobs that are not done yet, and return those that failed.
 
@@ -72,13 +72,12 @@ def run_jobs(
         executor: where they run.
         parallel: how many at a time.
         console: where progress is shown.
-        keep_learners: keep what a learner needs to be trained on later.
+        options: of `rlx.baselines.compare.job`, the same for all; results do not depend on them.
 
     Raises:
         ValueError: another process is at work in one of the folders.
         KeyboardInterrupt: Ctrl-C; the jobs at work have been stopped and can be resumed.
     """
-    options = ["--keep-learner"] * keep_learners
     with contextlib.ExitStack() as stack:
         for folder in dict.fromkeys(task.folder for task in tasks):
             stack.enter_context(lock(folder))
