@@ -185,6 +185,7 @@ def compare(
 def report(
     folder: Annotated[Path, typer.Argument(help="What `rlx compare --out` was given.")],
     out: Annotated[Path | None, typer.Option(help="Folder to write. Default: FOLDER/report.")] = None,
+    clips: Annotated[bool, typer.Option(help="Show how each algorithm plays.")] = True,
 ) -> None:
     """Write curves, statistics and tables of a comparison: one HTML page, pictures, CSV and Markdown."""
     from .compare.report import write_report, write_suite_report
@@ -194,14 +195,16 @@ def report(
     out = out or folder / "report"
     if parts := read_suite(folder):
         suite = load_suite(folder)
-        pages = {env: write_report(suite.each[env], out / path.name) for env, path in parts.items()}
+        pages = {
+            env: write_report(suite.each[env], out / path.name, path if clips else None) for env, path in parts.items()
+        }
         page = write_suite_report(suite, out, pages)
         if suite.scores:
             show_table("All environments", aggregate_rows(suite))
         else:
             console.print("No environment has both a reference expert and random play: nothing can be added up.")
     else:
-        page = write_report(load_results(folder), out)
+        page = write_report(load_results(folder), out, folder if clips else None)
         _show_results(folder)
     console.print(f"The report is {page}", highlight=False, soft_wrap=True)
 

@@ -26,7 +26,13 @@ def choose_policy(env: gymnasium.Env[Any, Any], name: str, seed: int) -> Policy:
 
 
 def play(
-    env: gymnasium.Env[Any, Any], policy: Policy, seed: int, steps: int, out: Path | None, every: int
+    env: gymnasium.Env[Any, Any],
+    policy: Policy,
+    seed: int,
+    steps: int,
+    out: Path | None,
+    every: int,
+    width: int | None = None,
 ) -> tuple[float, int]:
     """Play an episode, and keep pictures of it if ``out`` says where.
 
@@ -37,6 +43,7 @@ def play(
         steps: at most so many.
         out: a .gif of every ``every``-th step, or a .png of the last.
         every: steps from picture to picture.
+        width: to which wider pictures are made smaller, in pixels.
 
     Returns:
         The sum of rewards, and the number of steps.
@@ -51,10 +58,17 @@ def play(
         length += 1
         is_over = terminated or truncated
         if out is not None and out.suffix == ".gif" and length % every == 0:
-            pictures.append(Image.fromarray(env.render()))  # type: ignore[arg-type]
+            pictures.append(_picture(env, width))
     if out is not None:
-        last = Image.fromarray(env.render())  # type: ignore[arg-type]
+        last = _picture(env, width)
         period = 1000 // env.metadata.get("render_fps", 30)  # ms
         more = {"save_all": True, "append_images": pictures[1:], "duration": period, "loop": 0} if pictures else {}
         (pictures or [last])[0].save(out, **more)
     return total, length
+
+
+def _picture(env: gymnasium.Env[Any, Any], width: int | None) -> Image.Image:
+    picture = Image.fromarray(env.render())  # type: ignore[arg-type]
+    if width is not None and picture.width > width:
+        picture = picture.resize((width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS)
+    return picture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def fake(
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     fake(folder, make_settings(ENV, {}, ["ddpg", "pi", "random"], {}, [0, 1, 2, 3, 4], 20_000, 20, 20))
-    result = CliRunner().invoke(app, ["report", str(folder)])
+    result = CliRunner().invoke(app, ["report", str(folder), "--no-clips"])
     assert result.exit_code == 0, result.output
     assert str(folder / "report" / "index.html") in result.output.replace("\n", "")
     return folder / "report"
@@ -133,7 +134,7 @@ def test_numbers_in_the_table_are_those_of_the_logs(report: Path):
 def test_a_report_of_what_there_is(tmp_path: Path):
     """Two seeds, one of them missing, and no expert."""
     fake(tmp_path, make_settings(ENV, {}, ["ddpg"], {}, [0, 1], 20_000, 4, 3), missing=("ddpg", 1))
-    result = CliRunner().invoke(app, ["report", str(tmp_path), "--out", str(tmp_path / "elsewhere")])
+    result = CliRunner().invoke(app, ["report", str(tmp_path), "--no-clips", "--out", str(tmp_path / "elsewhere")])
     assert result.exit_code == 0, result.output
     page = (tmp_path / "elsewhere" / "index.html").read_text()
     assert "Not included, since failed or unfinished: ddpg with seed 1." in page
@@ -159,7 +160,7 @@ def test_ends_are_counted_where_they_mean_something(
         horizon=horizon,
         failure=failure,
     )
-    result = CliRunner().invoke(app, ["report", str(tmp_path)])
+    result = CliRunner().invoke(app, ["report", str(tmp_path), "--no-clips"])
     assert result.exit_code == 0, result.output
     table = rows(load_results(tmp_path))
     shown = {"Completed", "Success"} & set(table[0])
@@ -176,7 +177,7 @@ def test_other_setups_in_a_report(tmp_path: Path):
     vary = {"load": [{"type": "const"}], "supply": [300, 400]}
     fake(tmp_path / "varied", make_settings(ENV, {}, ["ddpg", "pi"], {}, [0, 1], 20_000, 4, 3, vary))
     for name in ("plain", "varied"):
-        result = CliRunner().invoke(app, ["report", str(tmp_path / name)])
+        result = CliRunner().invoke(app, ["report", str(tmp_path / name), "--no-clips"])
         assert result.exit_code == 0, result.output
     assert "supply=300" in result.output
     plain, results = load_results(tmp_path / "plain"), load_results(tmp_path / "varied")
@@ -214,12 +215,12 @@ def test_other_setups_in_a_report(tmp_path: Path):
 @pytest.mark.parametrize("algos", [["pi"], ["pi", "random"]])
 def test_a_report_without_a_learner(tmp_path: Path, algos: list[str]):
     fake(tmp_path, make_settings(ENV, {}, algos, {}, [0], None, 4, 3))
-    result = CliRunner().invoke(app, ["report", str(tmp_path)])
+    result = CliRunner().invoke(app, ["report", str(tmp_path), "--no-clips"])
     assert result.exit_code == 0, result.output
 
 
 def test_no_comparison_there(tmp_path: Path):
-    result = CliRunner().invoke(app, ["report", str(tmp_path)])
+    result = CliRunner().invoke(app, ["report", str(tmp_path), "--no-clips"])
     assert "holds no comparison" in str(result.exception)
 
 
@@ -259,3 +260,44 @@ def test_watching_an_expert_and_a_policy(tmp_path: Path):
 def test_watching_nobody():
     result = CliRunner().invoke(app, ["watch", "rlx/ElectricMotor-v0", "--policy", "pid", "--out", "x.png"])
     assert "There are: pi, random" in str(result.exception)
+
+
+@pytest.mark.xdist_group("browser")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_opens_from_a_file_in_a_browser(played: Path, scheme: str):
+    """No script or request fails, and all pictures are there, clips included."""
+    browsers, path = pytest.importorskip("playwright.sync_api"), shutil.which("chromium")
+    if path is None:
+        pytest.skip("There is no Chromium.")
+    complaints: list[str] = []
+    with browsers.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        page = browser.new_page(color_scheme=scheme)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("requestfailed", lambda request: complaints.append(request.url[:80]))
+        page.goto((played / "index.html").as_uri())
+        widths = page.eval_on_selector_all("img", "images => images.map(image => image.naturalWidth)")
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        is_wider = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+        browser.close()
+    assert complaints == [] and not is_wider
+    assert len(widths) == 3 and min(widths) > 100  # the returns, and how two policies play
+    assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(22, 24, 26)"}[scheme]
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a small comparison that was really made."""
+    folder = tmp_path_factory.mktemp("played")
+    few = ["--seeds", "1", "--evaluations", "1", "--eval-episodes", "2"]
+    for command in (["compare", "rlx/STL-Traffic-v0", "--algos", "driver,random", *few, "--out", str(folder)],
+                    ["report", str(folder)]):  # fmt: skip
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 0, result.output
+    return folder / "report"
+
+
+def test_clips_show_how_policies_play(played: Path):
+    for name in ("driver", "random"):
+        with Image.open(played / f"{name}.gif") as clip:
+            assert clip.n_frames > 5 and clip.width == 360  # type: ignore[attr-defined]

@@ -84,7 +84,7 @@ def test_an_expert_that_is_no_better_than_random_is_no_scale(tmp_path: Path):
 
 def test_the_report_has_a_page_for_all_and_one_for_each(tmp_path: Path):
     fake(tmp_path, LEVELS)
-    code, text = rlx("report", tmp_path)
+    code, text = rlx("report", tmp_path, "--no-clips")
     assert code == 0 and "All environments" in text
     page = (tmp_path / "report" / "index.html").read_text()
     assert page.count("data:image/png;base64,") == 2 and "expert" in page

@@ -9,16 +9,21 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import gymnasium
 import jinja2
 
 from rlx.registry.catalog import environments
 
 from ..evaluation import FIRST_SEED
+from ..watching import choose_policy, play
 from .figures import colors, draw_all, draw_suite
+from .job import POLICY
 from .manifest import label
 from .results import Results, count, markdown_table, note, number, protocol, rows, sentences, varied_rows
+from .run import job_folder
 from .suite import SuiteResults, aggregate_rows, environment_rows, improvement_rows
 
+FRAMES, WIDTH = 60, 360  # of the pictures of an episode
 VARIED_NOTE = (
     "The same policies in other set-ups: the mean return and, in the last line, the interquartile mean of the scores "
     "of all runs in all set-ups, with 95 % intervals over runs."
@@ -31,8 +36,10 @@ SUITE_NOTE = (
 )
 
 
-def write_report(results: Results, folder: Path) -> Path:
+def write_report(results: Results, folder: Path, source: Path | None = None) -> Path:
     """Write the report into ``folder`` and return the page's path.
+
+    With ``source``, the folder of the comparison, the page shows how each algorithm's first run plays.
 
     Beside ``index.html`` lie the pictures, ``results.md`` (the table and the findings) and ``results.csv`` (every
     evaluation episode).
@@ -42,11 +49,34 @@ def write_report(results: Results, folder: Path) -> Path:
     (folder / "results.md").write_text(markdown(results), encoding="utf-8")
     write_csv(results, folder / "results.csv")
     page = folder / "index.html"
-    page.write_text(html(results, pictures), encoding="utf-8")
+    clips = draw_clips(results, source, folder) if source is not None else {}
+    page.write_text(html(results, pictures, clips), encoding="utf-8")
     return page
 
 
-def html(results: Results, pictures: dict[str, Path]) -> str:
+def draw_clips(results: Results, source: Path, folder: Path) -> dict[str, Path]:
+    """Draw the first evaluation episode of each algorithm's first run into ``folder``; return algorithm -> GIF.
+
+    Environments without pictures, and policies that cannot be read any more, are left out.
+    """
+    clips = {}
+    for algo, (run, *_) in results.runs.items():
+        settings, path = results.settings, folder / f"{algo}.gif"
+        try:
+            env = gymnasium.make(settings.env_id, render_mode="rgb_array", **settings.env_kwargs)
+            policy = choose_policy(
+                env, str(job_folder(source, run.job) / POLICY) if run.job.learns else algo, run.job.seed
+            )
+            length = run.final["lengths"][0]
+            play(env, policy, FIRST_SEED, length, path, max(1, length // FRAMES), WIDTH)
+            env.close()
+            clips[algo] = path
+        except (gymnasium.error.Error, ValueError, OSError, NotImplementedError):
+            continue
+    return clips
+
+
+def html(results: Results, pictures: Mapping[str, Path], clips: Mapping[str, Path]) -> str:
     """Return the page."""
     settings, algos = results.settings, list(results.runs)
     row = environments().get(settings.env_id)
@@ -65,6 +95,7 @@ def html(results: Results, pictures: dict[str, Path]) -> str:
         references=[_reference(name, score) for name, score in (row.reference_scores if row else {}).items()],
         improvements=_improvements(results) if len(algos) > 1 else [],
         pictures=[(title, _inline(path)) for title, path in pictures.items()],
+        clips=[(algo, _inline(path)) for algo, path in clips.items()],
         protocol=protocol(results),
         arguments=[(algo, _arguments(settings.algos[algo])) for algo in results.learners],
         machine=json.dumps({key: last[key] for key in ("versions", "machine", "commit")}, indent=2),
@@ -158,7 +189,7 @@ def _improvements(results: Results) -> list[dict[str, str]]:
 
 
 def _inline(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+    return f"data:image/{path.suffix[1:]};base64," + base64.b64encode(path.read_bytes()).decode()
 
 
 def _arguments(args: object) -> str:
