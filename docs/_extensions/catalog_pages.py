@@ -76,6 +76,14 @@ def family_page(family: Family, results: Sequence[str] = ()) -> str:
     return "\n\n".join([*parts, toctree([page_name(row) for row in family.environments], hidden=True)]) + "\n"
 
 
+def _picture(row: Environment) -> list[str]:
+    """Return what shows the picture that ``pictures.py`` drew, if it did."""
+    name = row.id.removeprefix("rlx/")
+    if not (Path(__file__).parents[1] / "images" / "environments" / f"{name}.png").exists():
+        return []
+    return [f"![{name} in the middle of an episode.](../../images/environments/{name}.png)"]
+
+
 def environment_page(row: Environment) -> str:
     """Return the page of one environment."""
     env = gymnasium.make(row.id)
@@ -94,6 +102,7 @@ def environment_page(row: Environment) -> str:
     parts = [
         f"# {row.id.removeprefix('rlx/')}",
         row.summary,
+        *_picture(row),
         f'```python\nimport gymnasium\nimport rlx\n\nenv = gymnasium.make("{row.id}")\n```',
         table(("", ""), ((name, fact) for name, fact in facts.items() if fact)),
         "Actions, observations, rewards and arguments are explained on [the family's page](index.md).",
