@@ -1,4 +1,4 @@
-"""Draws every environment, half-way through an episode of its reference expert: ``python docs/_extensions/pictures.py``.
+"""Draws every environment as its reference expert plays: ``python docs/_extensions/pictures.py``.
 
 The pictures are committed, in ``docs/images/environments/``; the pages about environments show them.
 """
