@@ -312,7 +312,7 @@ def show_table(title: str, rows: list[dict[str, str]]) -> None:
     """Print a table: heading -> text of each row."""
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0))
     for place, heading in enumerate(rows[0]):
-        table.add_column(heading, justify="right" if place else "left")
+        table.add_column(heading, justify="right" if place else "left", no_wrap=not place)
     for row in rows:
         table.add_row(*row.values())
     console.print(table)

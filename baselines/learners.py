@@ -16,14 +16,19 @@ Kinds = type[gymnasium.Space[Any]] | tuple[type[gymnasium.Space[Any]], ...]
 
 #: name -> (module, class of the learner, dataclass of its arguments, kinds of action spaces); imported when used.
 LEARNERS: dict[str, tuple[str, str, str, Kinds]] = {
+    "bc": ("rlx.baselines.bc", "BC", "Args", (gymnasium.spaces.Box, gymnasium.spaces.Discrete)),
     "ddpg": ("rlx.baselines.ddpg", "DDPG", "Args", gymnasium.spaces.Box),
     "dqn": ("rlx.baselines.dqn", "DQN", "Args", gymnasium.spaces.Discrete),
+    "iql": ("rlx.baselines.iql", "IQL", "Args", (gymnasium.spaces.Box, gymnasium.spaces.Discrete)),
     "metaqweb": ("rlx.baselines.metatrainer", "MetaQWeb", "Args", gymnasium.spaces.Discrete),
     "ppo": ("rlx.baselines.ppo", "PPO", "Args", (gymnasium.spaces.Discrete, gymnasium.spaces.Box)),
     "qweb": ("rlx.baselines.curriculum", "CurriculumDQN", "Args", gymnasium.spaces.Discrete),
     "sindy_rl": ("rlx.baselines.sindy_rl", "SindyRL", "Args", gymnasium.spaces.Box),
     "stl_npc": ("rlx.baselines.stl_npc", "NPC", "Args", gymnasium.spaces.Box),
 }
+
+#: Those that learn from a dataset alone: they run only where one is given, never because they suit.
+OFFLINE = ("bc", "iql")
 
 #: (name, kind of action space) -> the kind of observations that it reads then, where not any will do.
 OBSERVATIONS: dict[tuple[str, type[gymnasium.Space[Any]]], Kinds] = {
@@ -48,7 +53,7 @@ class Learner(Protocol):
 
     @property
     def step(self) -> int:
-        """Environment steps taken so far."""
+        """Environment steps taken so far; where there is only a dataset, gradient steps."""
 
     @property
     def policy(self) -> Any:
@@ -102,11 +107,11 @@ def misfits(env_id: str, env_kwargs: Mapping[str, Any]) -> dict[str, str]:
 
 
 def learners_for(env_id: str, env_kwargs: Mapping[str, Any]) -> list[str]:
-    """Return the learners that the actions, observations, contexts and methods of ``env_id`` suit.
+    """Return the learners that the actions, observations, contexts and methods of ``env_id`` suit, but for `OFFLINE`.
 
     Those tuned for it come first, in the order in which `TUNED` has them.
     """
-    names = (name for name, misfit in misfits(env_id, env_kwargs).items() if not misfit)
+    names = (name for name, misfit in misfits(env_id, env_kwargs).items() if not misfit and name not in OFFLINE)
     tuned = [name for name, tuned_id in TUNED if tuned_id == env_id]
     return sorted(names, key=lambda name: tuned.index(name) if name in tuned else len(tuned))
 

@@ -147,6 +147,7 @@ def test_extras_are_read_from_the_metadata():
     ("module", "command"),
     [
         ("torch", 'pip install "rlx[baselines]"'),
+        ("minari", 'pip install "rlx[datasets]"'),
         ("stable_baselines3", 'pip install "rlx[test]"'),
         ("nothing_of_ours", "pip install nothing_of_ours"),
     ],

@@ -15,7 +15,8 @@ from typing import Any
 from rlx import __version__
 from rlx.registry.catalog import environments
 
-from ..learners import LEARNERS, fill_args, learners_for, misfits, spaces_of
+from ..datasets import open_dataset
+from ..learners import LEARNERS, OFFLINE, fill_args, learners_for, misfits, spaces_of
 from ..observations import Inputs
 from .files import read_json, write_json
 
@@ -141,23 +142,22 @@ def make_settings(
         )
     row = environments().get(env_id.partition(":")[2] or env_id)
     others = (*(row.experts if row else ()), "random")
-    suitable = learners_for(env_id, env_kwargs)
+    suitable, unfit = learners_for(env_id, env_kwargs), misfits(env_id, env_kwargs)
     for algo in (*algos, *values):
         if algo not in (*LEARNERS, *others):
             raise ValueError(
                 f"There is no algorithm {algo!r} for {env_id}. There are: {', '.join([*suitable, *others])}."
             )
-        if algo in LEARNERS and algo not in suitable:
-            raise ValueError(
-                f"{algo} does not suit {misfits(env_id, env_kwargs)[algo]} "
-                f"Learners that do: {', '.join(suitable) or 'none'}."
-            )
+        if unfit.get(algo):
+            raise ValueError(f"{algo} does not suit {unfit[algo]} Learners that do: {', '.join(suitable) or 'none'}.")
     complete: dict[str, dict[str, Any]] = {}
     for algo in algos or (*suitable, *others):
         args: dict[str, Any] = {}
         if algo in LEARNERS:
             given = dict(values.get(algo, {})) | ({} if steps is None else {"steps": steps})
             args = dataclasses.asdict(fill_args(algo, env_id, given))
+            if algo in OFFLINE:
+                open_dataset(args["dataset"])  # so that a mistake is told before anything runs
             del args["seed"]
         complete[algo] = args
     _check_setups(env_id, env_kwargs, vary, is_learned=any(algo in LEARNERS for algo in complete))
