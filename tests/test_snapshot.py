@@ -798,6 +798,26 @@ def test_a_row_goes_on_as_the_single_environment():
         assert [terminated[1], truncated[1]] == ends
 
 
+def test_a_row_takes_over_the_context_of_a_state():
+    env_id = "rlx/STL-Rover-v0"
+    env = gymnasium.make(env_id).unwrapped
+    name, space = next(iter(env.context_space.items()))
+    for value in np.linspace(space.low.item(), space.high.item(), 5)[1:-1]:  # one at least is not the default
+        envs, others = gymnasium.make_vec(env_id, 2), gymnasium.make_vec(env_id, 2)
+        envs.reset(seed=0)
+        others.reset(seed=0)
+        env.reset(seed=5, options={"context": {name: value}})
+        envs.load_row(1, env.save_state(), 1)
+        for action in sampled(env, 4):
+            observations, *_ = envs.step(np.stack([action, action]))
+            assert np.array_equal(observations[0], others.step(np.stack([action, action]))[0][0])
+            assert np.array_equal(observations[1], env.step(action)[0])
+        assert envs.save_state().parameters[1] == env.parameters
+        assert envs.save_state().bookkeeping["elapsed"].tolist() == [4, 5]
+    with pytest.raises(TypeError, match="single environment of this family"):
+        envs.load_row(0, others.save_state(), 0)
+
+
 def test_rows_keep_their_state_in_a_checkpoint():
     def make():
         envs = gymnasium.make_vec("rlx/ElectricMotor-v0", 2)

@@ -198,6 +198,32 @@ class KernelVectorEnv(VectorEnv[Any, Any, Any]):
         self._done = state.bookkeeping["done"].copy()
         self._is_seeded = self._is_reset = True
 
+    def load_row(self, row: int, state: State, elapsed: int) -> None:
+        """Let a row that has just been reset continue from a single environment's ``state``, on its own random stream.
+
+        What was observed of the row before does not change.
+
+        Args:
+            row: which.
+            state: what ``save_state()`` of a single environment made alike returned.
+            elapsed: how many steps of the episode have been taken.
+
+        Raises:
+            TypeError: ``state`` is not such a state.
+        """
+        if state.states.dtype != self._states.dtype or state.states.shape != (1,):
+            raise TypeError(f"load_row needs a state of a single environment of this family, not {state!r:.80}.")
+        stream = self._states["rng"][row].copy()
+        self._states[row] = state.states[0]
+        self._states["rng"][row] = stream
+        self._elapsed[row] = elapsed
+        if state.parameters[0] != self.parameters[row]:
+            self._set_parameters((*self.parameters[:row], state.parameters[0], *self.parameters[row + 1 :]))
+
+    def end_episodes(self, mask: NDArray[np.bool_]) -> None:
+        """Let the episodes of the rows of ``mask``, shape (N,), be over, as if the last step had truncated them."""
+        self._done |= mask
+
     def render(self) -> tuple[Any, ...]:
         """Return every row's picture."""
         pictures = []

@@ -244,6 +244,19 @@ class Kernel(Adapter):
         states["rng"] = state["random"]
         layer.load_state(State(states, packed, parameters, state["bookkeeping"]))
 
+    def single(self, layer: Any, state: Mapping[str, Any]) -> Any:
+        """Return a single environment's state as the contract has it, for the rows of a vector environment ``layer``.
+
+        Raises:
+            StateError: ``layer`` was made with other arguments.
+        """
+        from ...envs.core import State
+
+        parameters, packed = self._made(layer, state["contexts"], 1)
+        if not np.array_equal(packed, state["rows"]):
+            raise self._other(layer)
+        return State(state["states"], packed, parameters, {})
+
     def _made(self, layer: Any, contexts: list[dict[str, float]], rows: int) -> tuple[Any, Any]:
         """Return parameters of each context, and so many of them packed; that takes longer than all the rest."""
         try:
@@ -427,10 +440,10 @@ _ADAPTERS |= {
     "gymnasium.wrappers.vector.common.RecordEpisodeStatistics": Attributes("prev_dones", logs=_COUNTED),
     "gymnasium.wrappers.vector.stateful_observation.NormalizeObservation": Attributes(*_MEAN),
     "gymnasium.wrappers.vector.stateful_reward.NormalizeReward": Attributes(*_RETURN, "accumulated_reward"),
-    "rlx.wrappers.snapshot.ArchiveReset": Refused("its archive is no part of a state."),
-    "rlx.wrappers.snapshot.BackwardReset": Attributes(*_RESET, "place", "_successes", "_gained", "_is_attempt"),
-    "rlx.wrappers.snapshot.SnapshotReset": Attributes(*_RESET),
-    "rlx.wrappers.snapshot.SnapshotVectorReset": Attributes(*_RESET, "_ended"),
+    "rlx.wrappers.snapshot.resets.ArchiveReset": Refused("its archive is no part of a state."),
+    "rlx.wrappers.snapshot.resets.BackwardReset": Attributes(*_RESET, "place", "_successes", "_gained", "_is_attempt"),
+    "rlx.wrappers.snapshot.resets.SnapshotReset": Attributes(*_RESET),
+    "rlx.wrappers.snapshot.rows.SnapshotVectorReset": Attributes(*_RESET, "_ended"),
     "rlx.wrappers.stl.CostTuple": Attributes(),
     "rlx.wrappers.stl.STLMonitor": Attributes("_watch.memories"),
     "rlx.wrappers.stl.STLVectorMonitor": Attributes("_watch.memories", "_ended"),
