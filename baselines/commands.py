@@ -89,9 +89,11 @@ def train(
     from .compare.run import job_folder
 
     (job,) = jobs_of(settings)
-    policy = out / "policy.npz"
-    policy.write_bytes((job_folder(out, job) / "policy.npz").read_bytes())
+    home, policy = job_folder(out, job), out / "policy.npz"
+    policy.write_bytes((home / "policy.npz").read_bytes())
     console.print(f"The policy is {policy}. See it with: rlx watch {env} --policy {policy}", highlight=False)
+    if (home / "model.txt").exists():
+        console.print(f"What the learner found out is in {home / 'model.txt'} and model.png.", highlight=False)
 
 
 def compare(

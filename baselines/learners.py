@@ -35,7 +35,6 @@ OBSERVATIONS: dict[tuple[str, type[gymnasium.Space[Any]]], Kinds] = {
     ("ppo", gymnasium.spaces.Box): gymnasium.spaces.Box,
     ("sindy_rl", gymnasium.spaces.Box): gymnasium.spaces.Box,
 }
-
 #: name -> entries that the observations must have, where not any will do.
 ENTRIES = {"metaqweb": ("elements", "fields"), "qweb": ("elements", "fields")}
 #: name -> the parameter that an episode's context must have, where none is needed by the others.
@@ -46,6 +45,9 @@ METHODS = {"stl_npc": "model"}
 
 class Learner(Protocol):
     """A run of training, as `rlx compare` drives it. Its class takes ``(env_id, env_kwargs, args)``.
+
+    One that learns a model besides may have ``describe_model() -> str`` and ``draw_model(matplotlib figure)``: the
+    text and the picture are kept beside its policy, and shown in reports.
 
     ``args`` has the fields ``steps`` and ``seed``. A run's future depends on what it was made of, on its `change_envs`,
     and on nothing else, also across `save` and `load`.

@@ -34,27 +34,36 @@ ROUNDS = 20  # of thresholding, at most
 
 @dataclasses.dataclass(frozen=True)
 class Library:
-    """Monomials of V variables, of which each is an earlier one times a variable."""
+    """Monomials of V variables, of which each is an earlier one times a variable, and distances between variables."""
 
     powers: tuple[tuple[int, ...], ...]
-    """Of each of the P terms the powers of its V variables; ordered by degree, the constant first."""
+    """Of each monomial the powers of its V variables; ordered by degree, the constant first."""
+    pairs: tuple[tuple[int, int], ...] = ()
+    """Variables between which the distances are; these P terms come after the monomials."""
+
+    def __len__(self) -> int:
+        """Return P, how many terms there are."""
+        return len(self.powers) + len(self.pairs)
 
     def __call__(self, variables: NDArray[Any]) -> Array:
         """Return the terms (N, P) at ``variables`` (N, V)."""
         columns = np.ascontiguousarray(variables.T, np.float64)
-        terms = np.ones((len(self.powers), columns.shape[1]))
+        terms = np.ones((len(self), columns.shape[1]))
         for block, parents, factors in self._blocks:
             terms[block] = terms[parents] * columns[factors]
+        for row, (one, other) in enumerate(self.pairs, len(self.powers)):
+            np.abs(columns[one] - columns[other], out=terms[row])
         return terms.T
 
     def names(self, variables: Sequence[str]) -> list[str]:
-        """Return the terms as text, such as ``x0^2 u0``."""
-        return [
+        """Return the terms as text, such as ``x0^2 u0`` or ``|x0 - x1|``."""
+        monomials = [
             " ".join(
                 f"{name}^{power}" if power > 1 else name for name, power in zip(variables, powers, strict=True) if power
             )
             for powers in self.powers
         ]
+        return [*monomials, *(f"|{variables[one]} - {variables[other]}|" for one, other in self.pairs)]
 
     def without(self, still: Collection[int], circles: Sequence[tuple[int, int]]) -> Library:
         """Return the terms whose coefficients are unique where variables depend on each other.
@@ -65,7 +74,8 @@ class Library:
         """
         sines = {sine for _, sine in circles}
         return Library(
-            tuple(term for term in self.powers if not any(term[v] for v in still) and all(term[v] < 2 for v in sines))
+            tuple(term for term in self.powers if not any(term[v] for v in still) and all(term[v] < 2 for v in sines)),
+            tuple(pair for pair in self.pairs if not set(pair) & set(still)),
         )
 
     @functools.cached_property
@@ -108,9 +118,15 @@ def uncrossed(states: int, controls: int, degree: int) -> Library:
     return _ordered(_times_controls(pure, controls))
 
 
+def distances(states: int, controls: int, degree: int) -> Library:
+    """Return all monomials up to ``degree``, and the distances between states: how far one is from its reference."""
+    return Library(polynomial(states, controls, degree).powers, tuple(itertools.combinations(range(states), 2)))
+
+
 #: name -> what makes a library from the numbers of states and controls and a degree.
 LIBRARIES: dict[str, Callable[[int, int, int], Library]] = {
     "affine": affine,
+    "distances": distances,
     "polynomial": polynomial,
     "uncrossed": uncrossed,
 }

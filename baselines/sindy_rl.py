@@ -17,7 +17,7 @@ import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -41,6 +41,9 @@ from .training import (
     write_checkpoint,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 LARGEST_LIBRARY = 500  # terms; the time of a fit grows with their cube
 STARTS = 100  # episodes from which a policy is distilled
 NEARBY = 0.1  # standard deviations between what the network sees and what a policy is distilled from besides
@@ -62,6 +65,8 @@ class Args:
     """Cut training episodes off after so many steps; 0 leaves the environment's own horizon."""
     warmup: int = 1_000
     """Steps with uniformly random actions before the first fit."""
+    hold: int = 1
+    """Steps for which such an action is held; slow systems do not move where it changes all the time."""
     collect: int = 200
     """Steps with the policy from one fit to the next."""
     noise: float = 0.1
@@ -69,15 +74,20 @@ class Args:
     buffer_size: int = 8_000
     """Transitions the models are fitted to; the oldest go first."""
     library: str = "affine"
-    """Terms of the dynamics: polynomial, affine (in the actions), or uncrossed (affine, no products of states)."""
+    """Terms of the dynamics: affine (in the actions), uncrossed (affine, no products of states), polynomial, or
+    distances (polynomial, and |x0 - x1| of all pairs of observations)."""
     degree: int = 0
     """Of the dynamics' polynomials; 0: 2, or 1 where that would be too many terms."""
     ridge: float = 1e-6
     """Penalty of the dynamics' regression, per sample."""
     threshold: float = 0.01
     """Terms that move a target by less than this share of its own size are struck out of the dynamics."""
+    reward_library: str = "polynomial"
+    """Terms of the reward, in observations and actions; distances where it is how far one is from its reference."""
+    reward_after: bool = False
+    """The reward is one of the observation after the step, not before."""
     reward_degree: int = 0
-    """Of the reward's polynomial, in observations and actions; 0: 2, or 1 where that would be too many terms."""
+    """Of its polynomials; 0: 2, or 1 where that would be too many terms."""
     reward_ridge: float = 1e-6
     """Penalty of the reward's regression, per sample."""
     reward_threshold: float = 0.003
@@ -126,8 +136,8 @@ class Args:
             ValueError: names the argument, its value and what is allowed.
         """
         rules: Rules = (
-            ("library", lambda v: v in LIBRARIES, " or ".join(LIBRARIES)),
-            ("collect buffer_size models surrogate_envs surrogate_horizon practice",
+            ("library reward_library", lambda v: v in LIBRARIES, " or ".join(LIBRARIES)),
+            ("hold collect buffer_size models surrogate_envs surrogate_horizon practice",
              lambda v: v >= 1, "at least 1"),
             ("warmup", lambda v: v >= 2, "at least 2"),
             ("ridge reward_ridge actor_rate critic_rate", lambda v: v > 0, "more than 0"),
@@ -168,13 +178,17 @@ class World:
     dynamics: SparseModel
     """Change of the observation, from observation and action."""
     reward: SparseModel
-    """From observation and action."""
+    """From observation and action,"""
+    reward_after: bool
+    """of which the observation is the one after the step."""
     low: Array
     """Observations stay between this, (O,),"""
     high: Array
     """and this, (O,)."""
     is_fatal: NDArray[np.bool_]
     """Whether crossing them ends the episode: low and high, (2, O)."""
+    rings: tuple[tuple[int, int, float], ...]
+    """Pairs of observations, and the length of the pair beyond which the episode ends, as of currents in a motor."""
     rewards: tuple[float, float]
     """Least and largest reward."""
     last_reward: float
@@ -190,11 +204,14 @@ class World:
         after = observation + self.dynamics(both)
         crossed = np.stack((after < self.low, after > self.high), axis=1)
         is_over = (crossed & self.is_fatal).any(axis=(1, 2))
-        reward = np.where(is_over, self.last_reward, np.clip(self.reward(both)[:, 0], *self.rewards))
+        for one, other, radius in self.rings:
+            is_over |= np.hypot(after[:, one], after[:, other]) > radius
         after = np.clip(after, self.low, self.high)
         for pair in self.circles:
             after[:, pair] /= np.maximum(np.linalg.norm(after[:, pair], axis=1, keepdims=True), 1e-9)
-        return after, np.asarray(reward), np.asarray(is_over)
+        seen = np.concatenate((after, action), axis=1) if self.reward_after else both
+        reward = np.where(is_over, self.last_reward, np.clip(self.reward(seen)[:, 0], *self.rewards))
+        return after, reward, np.asarray(is_over)
 
     def equations(self, observations: list[str] | None = None, actions: list[str] | None = None) -> list[str]:
         """Return the models as text: a line for the change of each observation, and one for the reward.
@@ -207,7 +224,8 @@ class World:
         actions = actions or numbered("u", math.prod(self.action_space.shape))
         variables = [*observations, *actions]
         changes = self.dynamics.equations(variables, [f"{name}' - {name}" for name in observations])
-        return [*changes, *self.reward.equations(variables, ["reward"])]
+        paid_for = [*(f"{name}'" for name in observations), *actions] if self.reward_after else variables
+        return [*changes, *self.reward.equations(paid_for, ["reward"])]
 
 
 def make_libraries(states: int, controls: int, args: Args) -> tuple[Library, Library]:
@@ -219,7 +237,7 @@ def make_libraries(states: int, controls: int, args: Args) -> tuple[Library, Lib
     dynamics = [LIBRARIES[args.library](states, controls, degree) for degree in _degrees(args.degree)]
     if args.degree == 0:
         dynamics.append(polynomial(states, controls, 1))
-    reward = [polynomial(states, controls, degree) for degree in _degrees(args.reward_degree)]
+    reward = [LIBRARIES[args.reward_library](states, controls, degree) for degree in _degrees(args.reward_degree)]
     return (
         first_small(dynamics, f"degree = {args.degree}"),
         first_small(reward, f"reward_degree = {args.reward_degree}"),
@@ -238,9 +256,9 @@ def first_small(libraries: Sequence[Library], setting: str) -> Library:
         ValueError: all have too many terms; says what to change.
     """
     for library in libraries:
-        if len(library.powers) <= LARGEST_LIBRARY:
+        if len(library) <= LARGEST_LIBRARY:
             return library
-    size, variables = len(libraries[-1].powers), len(libraries[-1].powers[0])
+    size, variables = len(libraries[-1]), len(libraries[-1].powers[0])
     raise ValueError(
         f"sindy_rl: {setting} makes {size} terms of {variables} variables, but {LARGEST_LIBRARY} are allowed. "
         "Choose a lower degree, or for the dynamics library=uncrossed."
@@ -256,9 +274,11 @@ def believe_nothing(observation_space: spaces.Box, action_space: spaces.Box, sta
         action_space,
         dynamics=SparseModel(constant, np.zeros((1, states))),
         reward=SparseModel(constant, np.zeros((1, 1))),
+        reward_after=False,
         low=np.full(states, -np.inf),
         high=np.full(states, np.inf),
         is_fatal=np.zeros((2, states), np.bool_),
+        rings=(),
         rewards=(0.0, 0.0),
         last_reward=0.0,
         circles=(),
@@ -289,14 +309,17 @@ def learn_world(
     dynamics, paying = (library.without(still, circles) for library in libraries)
     counts = args.models, args.dropped
     free = is_free(after, space)
+    seen = np.concatenate((after, action), axis=1) if args.reward_after else both
     paid = lives if lives.any() else ~lives  # what the last step pays is told apart
     return dataclasses.replace(
         world,
         dynamics=fit(dynamics, both[free], (after - before)[free], args.ridge, args.threshold, random, *counts),
-        reward=fit(paying, both[paid], reward[paid], args.reward_ridge, args.reward_threshold, random, *counts),
+        reward=fit(paying, seen[paid], reward[paid], args.reward_ridge, args.reward_threshold, random, *counts),
+        reward_after=args.reward_after,
         low=np.maximum(low - margin[0], space.low.ravel()),
         high=np.minimum(high + margin[1], space.high.ravel()),
         is_fatal=is_fatal,
+        rings=find_rings(lasting, last[((last >= low) & (last <= high)).all(axis=1)]),
         rewards=(float(reward[paid].min()), float(reward[paid].max())),
         last_reward=float(reward[~lives].mean()) if last.size else 0.0,
         circles=circles,
@@ -329,6 +352,28 @@ def find_circles(observations: Array) -> tuple[tuple[int, int], ...]:
         if is_unpaired and np.allclose(np.square(observations[:, (first, second)]).sum(axis=1), 1.0, atol=1e-4):
             pairs.append((first, second))
     return tuple(pairs)
+
+
+def find_rings(lasting: Array, last: Array) -> tuple[tuple[int, int, float], ...]:
+    """Return pairs of observations, and how long a pair can be where life goes on, that tell why it ended.
+
+    Pairs are taken in the order of how many ends they explain that none before them did.
+
+    Args:
+        lasting: where life went on, (N, O).
+        last: where it ended, (M, O), but for what bounds of single observations explain.
+    """
+    rings: list[tuple[int, int, float]] = []
+    pairs = list(itertools.combinations(np.flatnonzero(np.ptp(lasting, axis=0) > 0).tolist(), 2))
+    radii = [float(np.hypot(lasting[:, one], lasting[:, other]).max()) for one, other in pairs]
+    while len(last) and pairs:
+        is_beyond = [np.hypot(last[:, i], last[:, j]) > r for (i, j), r in zip(pairs, radii, strict=True)]
+        best = int(np.argmax([beyond.sum() for beyond in is_beyond]))
+        if not is_beyond[best].any():
+            break
+        rings.append((*pairs[best], radii[best]))
+        last = last[~is_beyond[best]]
+    return tuple(rings)
 
 
 class SurrogateEnv(VectorEnv[Any, Any, Any]):
@@ -408,6 +453,7 @@ class SindyRL:
         self.buffer = ddpg.Replay(args.buffer_size, states, controls)
         self.step = 0
         self.fits = 0
+        self.held = np.zeros((args.num_envs, *action_space.shape))  # random actions
         self.ended = np.zeros(args.num_envs, np.bool_)  # rows whose next step only resets them
         self.observation = self._reset()
         self.world = believe_nothing(observation_space, action_space, flat(self.observation).astype(np.float64))
@@ -424,6 +470,17 @@ class SindyRL:
         """Fits so far, how many terms the models have, steps on the surrogate, and the metrics of `DDPG`."""
         sizes = {"dynamics_terms": self.world.dynamics.size, "reward_terms": self.world.reward.size}
         return {"fits": self.fits, **sizes, "surrogate_steps": self.agent.step, **self.agent.metrics}
+
+    def describe_model(self) -> str:
+        """Return the equations of the surrogate, and those of the policy where it has some."""
+        policy = self.policy
+        return "\n".join([*self.world.equations(), *([str(policy)] if isinstance(policy, PolynomialPolicy) else [])])
+
+    def draw_model(self, figure: Figure) -> None:
+        """Draw which terms the equations have and, where there is little to see, where they lead."""
+        from .sindy_figures import draw_world
+
+        draw_world(figure, self.world, self._transitions())
 
     def learn(self, until: int, on_step: Callable[[int], None] = lambda step: None) -> None:
         """Go on until ``until`` steps have been taken; ``on_step`` is told the number after each, and in practice."""
@@ -456,7 +513,9 @@ class SindyRL:
         shape = (self.args.num_envs, *self.action_space.shape)
         low, high = self.action_space.low, self.action_space.high
         if self.fits == 0:
-            action = self.random.uniform(low, high, shape)
+            if self.step // self.args.num_envs % self.args.hold == 0:
+                self.held = self.random.uniform(low, high, shape)
+            action = self.held
         else:
             noise = self.args.noise * (high - low) / 2 * self.random.standard_normal(shape)
             action = np.clip(self.agent.policy.act(self.observation) + noise, low, high)
@@ -539,7 +598,7 @@ class SindyRL:
     def save(self, path: str | Path) -> None:
         """Write all that the rest of the run depends on to ``path``, atomically.
 
-        The environments are part of that. Where they cannot be saved, see `save_envs`, new episodes are started now,
+        The environments are part of that. Where they cannot be saved (no ``save_state``), new episodes are started now,
         here and in a run that is resumed from ``path``: both then have the same future.
         """
         envs = save_envs(self.envs)
@@ -554,7 +613,7 @@ class SindyRL:
                 "buffer": (self.buffer.count, self.buffer.table[: len(self.buffer)].clone()),
                 "random": self.random.bit_generator.state,
                 "progress": (self.step, self.fits),
-                "acting": (self.ended, self.observation),
+                "acting": (self.ended, self.observation, self.held),
                 "envs": envs,
             }
         write_checkpoint(path, self.args, content)
@@ -576,7 +635,7 @@ class SindyRL:
         self.buffer.table[: len(rows)] = rows
         self.random.bit_generator.state = checkpoint["random"]
         self.step, self.fits = checkpoint["progress"]
-        self.ended, self.observation = checkpoint["acting"]
+        self.ended, self.observation, self.held = checkpoint["acting"]
         if checkpoint["envs"] is None:
             self.observation = self._reset()
         else:

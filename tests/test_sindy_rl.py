@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium
@@ -13,9 +15,16 @@ import numpy as np
 import pytest
 import toys  # noqa: F401  (registers its environments)
 from gymnasium import spaces
+from gymnasium.utils.env_checker import check_env
 from resuming import whole_and_resumed
 
 import rlx  # noqa: F401  (registers its environments)
+from rlx.baselines.compare.files import write_json
+from rlx.baselines.compare.job import run as run_job
+from rlx.baselines.compare.manifest import content, make_settings, write_manifest
+from rlx.baselines.compare.report import write_report
+from rlx.baselines.compare.results import load_results
+from rlx.baselines.compare.run import job_folder
 from rlx.baselines.evaluation import evaluate
 from rlx.baselines.learners import fill_args, learners_for, make_learner, misfits
 from rlx.baselines.policy import load_policy
@@ -38,10 +47,13 @@ from rlx.baselines.sindy_rl import (
     World,
     believe_nothing,
     find_circles,
+    find_rings,
     is_free,
     learn_world,
     make_libraries,
 )
+from rlx.baselines.sindy_table import first_step, median_steps
+from rlx.baselines.swingup import CartPoleSwingUp
 
 ORACLE = json.loads((Path(__file__).parent / "data" / "sindy_pysindy.json").read_text())
 VARIABLES, TARGETS = np.array(ORACLE["variables"]), np.array(ORACLE["targets"])
@@ -80,7 +92,10 @@ def test_sizes_of_libraries():
 @pytest.mark.parametrize("make", LIBRARIES.values(), ids=LIBRARIES)
 def test_terms_are_the_products_that_their_powers_say(make: Any):
     library, x = make(3, 2, 3), np.random.default_rng(1).normal(size=(4, 5))
-    expected = [[np.prod(row ** np.array(powers)) for powers in library.powers] for row in x]
+    expected = [
+        [np.prod(row**p) for p in np.array(library.powers)] + [abs(row[i] - row[j]) for i, j in library.pairs]
+        for row in x
+    ]
     assert np.allclose(library(x), expected)
 
 
@@ -206,6 +221,30 @@ def test_a_bound_is_fatal_where_it_was():
     assert is_over.tolist() == [True, False, False]
     assert reward[0] == pytest.approx(-7.0)
     assert reward[1] == pytest.approx(1.0 - 0.5 * 0.25, abs=1e-3)
+
+
+def test_a_reward_can_be_a_distance_from_a_reference():
+    random, space = np.random.default_rng(0), spaces.Box(-np.inf, np.inf, (2,), np.float64)
+    before, action = random.uniform(-1.0, 1.0, (400, 2)), random.uniform(-1.0, 1.0, (400, 1))
+    after = slide(before, action)
+    reward, lasts = 1.0 - 0.5 * np.abs(after[:, :1] - after[:, 1:]), np.ones((400, 1))
+    args = Args(reward_library="distances", reward_degree=1, reward_after=True)
+    world = believe_nothing(space, spaces.Box(-1.0, 1.0, (1,)), before)
+    world = learn_world(world, make_libraries(2, 1, args), (before, action, reward, after, lasts), args, random)
+    assert world.equations()[-1] == "reward = 1 - 0.5 |x0' - x1'|"
+    assert np.allclose(world.step(before, action)[1], reward[:, 0], atol=1e-3)
+
+
+def test_a_length_is_fatal_where_it_was():
+    random = np.random.default_rng(0)
+    observations = random.uniform(-1.0, 1.0, (3_000, 3))
+    is_far = np.hypot(observations[:, 0], observations[:, 2]) > 0.9
+    (one, other, radius), *others = find_rings(observations[~is_far], observations[is_far])
+    assert (one, other) == (0, 2) and radius == pytest.approx(0.9, abs=0.01) and not others
+    assert find_rings(observations[~is_far], observations[:0]) == ()
+    world = dataclasses.replace(sliding_world(), rings=((0, 1, 0.9),))
+    is_over = world.step(np.array([[0.8, 0.6], [0.8, 0.1]]), np.zeros((2, 1)))[2]
+    assert is_over.tolist() == [True, False]
 
 
 def test_circles_are_found_and_kept():
@@ -344,6 +383,14 @@ def test_a_run_that_goes_on_is_one_that_was_never_stopped(env_id: str, step: int
     assert np.array_equal(whole.observation, resumed.observation)
 
 
+def test_random_actions_are_held():
+    learner = SindyRL("Pendulum-v1", None, Args(**{**SMALL, "hold": 7}, steps=200))
+    learner.learn(40)
+    actions = learner._transitions()[1][:, 0]
+    assert [len(set(actions[first : first + 7])) for first in range(0, 35, 7)] == [1] * 5
+    assert len(set(actions)) == 6
+
+
 def test_resets_are_not_remembered():
     learner = SindyRL("Toy/Clock-v0", None, Args(**{**SMALL, "warmup": 1_000}, steps=1_000))
     learner.learn(30)
@@ -361,6 +408,58 @@ def test_the_environments_can_change(tmp_path: Path):
     assert learner.envs.envs[0].unwrapped.g == 3.0  # type: ignore[attr-defined]
     learner.learn(80)
     assert learner.step == 80
+
+
+# What is told of it
+
+
+def test_a_comparison_shows_what_was_learned(tmp_path: Path):
+    settings = make_settings(REACH, {}, ["sindy_rl", "random"], {"sindy_rl": SMALL}, [0], 100, 1, 2)
+    for job in write_manifest(tmp_path, settings):
+        folder = job_folder(tmp_path, job)
+        folder.mkdir(parents=True)
+        write_json(folder / "job.json", content(job))
+        run_job(folder)
+    results = load_results(tmp_path)
+    text, picture = results.runs["sindy_rl"][0].model
+    assert text.startswith("x0' - x0 = ") and "\nreward = " in text
+    assert picture is not None and picture.read_bytes().startswith(b"\x89PNG")
+    assert results.runs["random"][0].model == ("", None)
+    page = write_report(results, tmp_path / "report").read_text()
+    assert page.count("The model that sindy_rl learned (seed 0)") == 1 and "The model that random" not in page
+    assert html.escape(text.strip()).replace("&#x27;", "&#39;") in page
+
+
+def test_steps_to_a_threshold():
+    def run(*returns: float) -> Any:
+        return SimpleNamespace(curve=[{"step": 100 * k, "returns": [r, r]} for k, r in enumerate(returns)])
+
+    assert first_step(run(0, 3, 5, 1), 3.0) == 100 and first_step(run(0, 1), 3.0) == np.inf
+    assert median_steps([run(0, 1, 3)] * 3, 3.0) == "200 [200, 200], 3 of 3"
+    assert median_steps([run(0, 3, 3), run(0, 1, 1), run(0, 1, 1)], 3.0) == "> 200 [100, > 200], 1 of 3"
+
+
+def test_the_cart_is_that_of_gymnasium():
+    ours, theirs = CartPoleSwingUp(), gymnasium.make("CartPole-v1").unwrapped
+    theirs.kinematics_integrator = "semi-implicit euler"  # type: ignore[attr-defined]
+    for push in (0, 1):
+        ours.reset(seed=0), theirs.reset(seed=0)
+        ours.state = np.array([0.3, 0.2, -0.4, 0.7])  # position, angle, speed, angular speed
+        theirs.state = ours.state[[0, 2, 1, 3]]  # type: ignore[attr-defined]
+        ours.step(np.array([2.0 * push - 1.0]))
+        assert np.allclose(ours.state[[0, 2, 1, 3]], theirs.step(push)[0], atol=1e-6)
+
+
+def test_swinging_up():
+    env = gymnasium.make("rlx.baselines.swingup:CartPoleSwingUp-v0")
+    check_env(env.unwrapped, skip_render_check=True)
+    observation, _ = env.reset(seed=0)
+    assert observation[1] < -0.99  # it hangs
+    assert env.step(np.zeros(1, np.float32))[1] < 0.01
+    env.unwrapped.state = np.zeros(4)  # type: ignore[attr-defined]
+    assert env.step(np.zeros(1, np.float32))[1] == pytest.approx(1.0)
+    env.unwrapped.state = np.array([2.39, 0.0, 3.0, 0.0])  # type: ignore[attr-defined]
+    assert env.step(np.zeros(1, np.float32))[2]  # off the track
 
 
 # What it does not do
@@ -404,9 +503,10 @@ def test_degrees_that_fit_by_default(states: int, controls: int, terms: tuple[in
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"library": "cubic"}, "library = 'cubic', but it must be affine or polynomial or uncrossed"),
+        ({"library": "cubic"}, "library = 'cubic', but it must be affine or distances or polynomial or uncrossed"),
         ({"ridge": 0.0}, "ridge = 0.0, but it must be more than 0"),
         ({"collect": 0}, "collect = 0, but it must be at least 1"),
+        ({"hold": 0}, "hold = 0, but it must be at least 1"),
         ({"gamma": 1.5}, "gamma = 1.5, but it must be"),
     ],
 )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
+from matplotlib.figure import Figure
 
 from rlx.registry.experts import make_expert
 
@@ -26,6 +27,7 @@ from .trackers import TRACKERS, Tracker, numbers
 
 JOB, CONFIG, LOG, DONE, PROGRESS, OUTPUT = "job.json", "config.json", "log.jsonl", "done.json", "progress", "output.txt"
 POLICY, CHECKPOINT, USAGE = "policy.npz", "checkpoint.pt", "usage.json"
+MODEL, PICTURE = "model.txt", "model.png"  # of a learner that has something to tell of a model
 FINAL = "final.pt"  # the learner as it is at the end, from which `rlx recover` goes on
 PROGRESS_PERIOD = 0.5  # s
 
@@ -110,7 +112,18 @@ def _learn(
             keep_usage()
             kept = learner.step
     learner.policy.save(folder / POLICY)
+    _tell_model(learner, folder)
     return learner
+
+
+def _tell_model(learner: Any, folder: Path) -> None:
+    """Keep what a learner has to tell of the model it learned, if it has; these parts of `Learner` are optional."""
+    if hasattr(learner, "describe_model"):
+        (folder / MODEL).write_text(f"{learner.describe_model()}\n", encoding="utf-8")
+    if hasattr(learner, "draw_model"):
+        figure = Figure(layout="constrained")
+        learner.draw_model(figure)
+        figure.savefig(folder / PICTURE, dpi=110)
 
 
 def _row(kind: str, step: int, episodes: Episodes, **more: Any) -> dict[str, Any]:

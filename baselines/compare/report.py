@@ -96,6 +96,7 @@ def html(results: Results, pictures: Mapping[str, Path], clips: Mapping[str, Pat
         improvements=_improvements(results) if len(algos) > 1 else [],
         pictures=[(title, _inline(path)) for title, path in pictures.items()],
         clips=[(algo, _inline(path)) for algo, path in clips.items()],
+        models=_models(results),
         protocol=protocol(results),
         arguments=[(algo, _arguments(settings.algos[algo])) for algo in results.learners],
         machine=json.dumps({key: last[key] for key in ("versions", "machine", "commit")}, indent=2),
@@ -185,6 +186,15 @@ def _improvements(results: Results) -> list[dict[str, str]]:
 
     return [
         {"is better than →": ours} | {theirs: cell(ours, theirs) for theirs in results.runs} for ours in results.runs
+    ]
+
+
+def _models(results: Results) -> list[tuple[str, int, str, str]]:
+    """Return of each algorithm whose first run tells of a model: its name, the seed, the text, and the picture."""
+    firsts = {algo: runs[0] for algo, runs in results.runs.items() if any(runs[0].model)}
+    return [
+        (algo, run.job.seed, run.model[0], _inline(run.model[1]) if run.model[1] else "")
+        for algo, run in firsts.items()
     ]
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..learners import LEARNERS
 from .files import read_json, read_log
-from .job import CONFIG, DONE, LOG
+from .job import CONFIG, DONE, LOG, MODEL, PICTURE
 from .manifest import Job, Settings, jobs_of, label, read_settings, setups_of
 from .run import is_done, job_folder
 from .statistics import (
@@ -46,6 +46,14 @@ class Run:
     log: list[dict[str, Any]]
     cpu_seconds: float
     config: dict[str, Any]
+    home: Path
+    """The folder of its files."""
+
+    @property
+    def model(self) -> tuple[str, Path | None]:
+        """What it told of the model that it learned, and the picture; empty and None if nothing."""
+        text, picture = self.home / MODEL, self.home / PICTURE
+        return text.read_text(encoding="utf-8") if text.exists() else "", picture if picture.exists() else None
 
     @property
     def curve(self) -> list[dict[str, Any]]:
@@ -143,8 +151,8 @@ def finished_runs(folder: Path, settings: Settings) -> dict[str, list[Run]]:
     for job in jobs_of(settings):
         home = job_folder(folder, job)
         if is_done(folder, job):
-            run = Run(job, read_log(home / LOG), read_json(home / DONE)["cpu_seconds"], read_json(home / CONFIG))
-            runs[job.algo].append(run)
+            cpu_seconds = read_json(home / DONE)["cpu_seconds"]
+            runs[job.algo].append(Run(job, read_log(home / LOG), cpu_seconds, read_json(home / CONFIG), home))
     return runs
 
 
