@@ -274,6 +274,10 @@ def _run(
         command = shlex.join(["rlx", *sys.argv[1:]])
         console.print(f"Stopped; {done} of {len(tasks)} jobs are done. To go on:\n  {command}", highlight=False)
         raise typer.Exit(130) from None
+    except OSError as error:  # a full disk
+        console.print(f"[red]Stopped:[/] {escape(str(error))}", highlight=False)
+        console.print("What is finished is safe. The same command goes on, once that is mended.")
+        raise typer.Exit(1) from None
     finally:
         runner.close()
     for folder in dict.fromkeys(task.folder for task in tasks if task.is_done):

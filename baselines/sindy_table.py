@@ -204,7 +204,8 @@ from the tables below:
   speed of the DC motor, also with a tenth of PPO's; not for the PMSM, where few runs get to the threshold and PPO needs
   not many more. On the swing-up cartpole `sindy_rl` is where PPO is with 24 times the steps, and DDPG learns next to
   nothing with 4 times as many; but none holds the pole for long, which would be worth twice as much. Not for STL
-  traffic, where DDPG is sooner at the threshold, and not for Swimmer.
+  traffic, where DDPG is sooner at the threshold. On Swimmer nobody learns to swim in these steps: the best end is near
+  random play, and the threshold between them is noise.
 - Time is no argument: all three take about a minute or less.
 - A like return: confirmed for the pendulum. In the end PPO is better by some percent on the DC motor, and by a fifth on
   the PMSM.

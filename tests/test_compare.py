@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
 import shutil
@@ -264,6 +265,23 @@ def test_compare_tells_what_was_decided(tmp_path: Path):
     code, text = compare(tmp_path / "runs", "--stop", "adaptive", "--looks", "1")
     assert code == 0, text
     assert "After 1 look: ddpg and random cannot be told apart." in text  # two runs of each say nothing
+
+
+def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    out = tmp_path / "runs"
+    few = ("--algos", "random", "--seeds", "2", "--jobs", "1", "--evaluations", "1", "--eval-episodes", "1")
+    full = [True, False]  # the first job fits
+
+    def write(path: Path, value: Any) -> None:
+        if path.name == "job.json" and full and full.pop():
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write_json(path, value)
+
+    monkeypatch.setattr("rlx.baselines.compare.run.write_json", write)
+    code, text = rlx("compare", TOY, *few, "--out", out)
+    assert code == 1 and "No space left on device" in text and "The same command goes on" in text
+    code, text = rlx("compare", TOY, *few, "--out", out)
+    assert code == 0 and "1 of 2 jobs are done already" in text
 
 
 def test_only_one_at_a_time(tmp_path: Path):

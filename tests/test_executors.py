@@ -32,7 +32,7 @@ def toys_for_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def settings(toys_for_jobs: None) -> Settings:
-    return make_settings(TOY, {}, ["ddpg", "random"], SMALL, range(2), 400, 2, 3)
+    return make_settings(TOY, {}, ["ddpg", "random"], SMALL, range(1), 400, 2, 3)
 
 
 def tasks_of(folder: Path, settings: Settings) -> list[Task]:
@@ -50,7 +50,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(Path(toys.__file__).parent))
         patch.setenv("PYTHONPATH", str(Path(toys.__file__).parent))
-        tasks = tasks_of(folder, make_settings(TOY, {}, ["ddpg", "random"], SMALL, range(2), 400, 2, 3))
+        tasks = tasks_of(folder, make_settings(TOY, {}, ["ddpg", "random"], SMALL, range(1), 400, 2, 3))
         assert run_jobs(tasks, Local(), 2, Console(quiet=True)) == []
     return logs(tasks)
 
@@ -74,7 +74,7 @@ class Killing(Local):
 def test_a_killed_job_is_started_again(tmp_path: Path, settings: Settings, expected: dict[str, str]):
     tasks, executor = tasks_of(tmp_path, settings), Killing(2)
     assert run_jobs(tasks, executor, 2, Console(quiet=True)) == []
-    assert executor.starts == 4 and logs(tasks) == expected
+    assert executor.starts == 3 and logs(tasks) == expected
 
 
 def test_a_job_that_is_killed_again_and_again_fails(tmp_path: Path, settings: Settings):
