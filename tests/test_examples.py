@@ -27,7 +27,7 @@ def output_of(name: str, *arguments: str) -> str:
 @pytest.mark.slow
 def test_stable_baselines3():
     pytest.importorskip("stable_baselines3")
-    found = {name: float(mean) for name, mean in re.findall(r"(\w+): (\S+) ±", output_of("stable_baselines3.py"))}
+    found = {name: float(mean) for name, mean in re.findall(r"(\w+): (\S+) ±", output_of("sb3_ppo.py"))}
     assert found["PPO"] > found["random"] + 5.0 and found["scripted"] > 20.0
 
 

@@ -1,7 +1,7 @@
 """PPO of Stable-Baselines3 on a mini-game of StarCraft II, judged beside the expert on the same episodes.
 
 pip install "rlx[sc2]" stable-baselines3
-python docs/examples/stable_baselines3.py --steps 200000
+python docs/examples/sb3_ppo.py --steps 200000
 """
 
 import argparse
