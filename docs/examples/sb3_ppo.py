@@ -28,8 +28,8 @@ class Policy:
         """Do nothing: the action depends on the observation alone."""
 
     def act(self, observation: np.ndarray, info: dict) -> np.ndarray:
-        """Return the likeliest action."""
-        return self.model.predict(observation, deterministic=True)[0]
+        """Return an action drawn by its probability: the likeliest one can wait for ever where many are alike."""
+        return self.model.predict(observation, deterministic=False)[0]
 
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -38,7 +38,9 @@ parser.add_argument("--episodes", type=int, default=20)
 args = parser.parse_args()
 
 envs = make_vec_env(lambda: gymnasium.make(ENV_ID), n_envs=8, seed=0)
-model = PPO("MlpPolicy", envs, n_steps=128, batch_size=256, gamma=0.9, seed=0, device="cpu")
+model = PPO(
+    "MlpPolicy", envs, learning_rate=1e-3, n_steps=256, batch_size=512, gamma=0.9, gae_lambda=0.9, seed=0, device="cpu"
+)
 model.learn(args.steps)
 for name, make_policy in {
     "PPO": lambda env: Policy(model),
