@@ -256,7 +256,7 @@ def _run(
     def needed() -> list[Task]:
         tasks = []
         for folder, of in comparisons.items():
-            jobs, decisions = needed_jobs(of, finished_runs(folder, of))
+            jobs, decisions = needed_jobs(of, finished_runs(folder, of) if of.looks else {})
             tasks += [Task(folder, job) for job in jobs]
             for line in ranking(decisions) if decisions else ():
                 console.print(line, highlight=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from .suite import SuiteResults
 # Colours that also differ in grey and for colour-blind eyes (Okabe and Ito 2008); "random" is always grey.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 GREY = "#8a8a8a"
+SCALE = "score (0: random play, 1: expert)"
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
@@ -70,39 +71,42 @@ def draw_suite(results: SuiteResults, folder: Path) -> dict[str, Path]:
 
 def draw_profile(results: SuiteResults) -> Figure:
     """Draw which share of an algorithm's runs scores more than each threshold, with a 95 % band."""
-    figure = Figure(figsize=(8.4, 4.2), layout="constrained")
-    axes = figure.subplots()
-    palette = colors(list(results.scores))
     lowest = min(scores.min() for of in results.scores.values() for scores in of.values())
     thresholds = np.linspace(max(lowest, -0.5) - 0.02, 1.5, 201)
-    for algo, of in results.scores.items():
-        middle, low, high = profile_band(list(of.values()), thresholds)
-        axes.plot(thresholds, middle, color=palette[algo], linewidth=2.2, label=f"{algo} ({len(of)})")
-        axes.fill_between(thresholds, low, high, color=palette[algo], alpha=0.15, linewidth=0)
+    figure, axes = _draw_bands(results, results.scores, thresholds, lambda of: profile_band(of, thresholds))
     axes.set_ylim(-0.02, 1.02)
-    axes.margins(x=0)
-    axes.set_xlabel("score (0: random play, 1: expert)")
+    axes.set_xlabel(SCALE)
     axes.set_ylabel("share of runs that score more")
-    axes.legend(frameon=False, title="algorithm (environments)")
     return figure
 
 
 def draw_progress(results: SuiteResults) -> Figure:
     """Draw the interquartile mean over all environments against the share of training that is done."""
+    figure, axes = _draw_bands(results, results.curves, None, stratified_iqm_band)
+    axes.axhline(1.0, color=GREY, linewidth=1.2, linestyle=(0, (5, 2)))
+    axes.set_xlabel("training done, in %")
+    axes.set_ylabel(SCALE)
+    return figure
+
+
+def _draw_bands(
+    results: SuiteResults,
+    strata: Mapping[str, Mapping[str, Array]],
+    x: Array | None,
+    band: Callable[[list[Array]], tuple[Array, ...]],
+) -> tuple[Figure, Axes]:
+    """Draw a line with its band for each algorithm, given what it has in each environment; ``x`` None: 0 to 100."""
     figure = Figure(figsize=(8.4, 4.2), layout="constrained")
     axes = figure.subplots()
     palette = colors(list(results.scores))
-    for algo, curves in results.curves.items():
-        middle, low, high = stratified_iqm_band(list(curves.values()))
-        share = np.linspace(0.0, 100.0, len(middle))
-        axes.plot(share, middle, color=palette[algo], linewidth=2.2, label=f"{algo} ({len(curves)})")
-        axes.fill_between(share, low, high, color=palette[algo], alpha=0.15, linewidth=0)
-    axes.axhline(1.0, color=GREY, linewidth=1.2, linestyle=(0, (5, 2)))
+    for algo, of in strata.items():
+        middle, low, high = band(list(of.values()))
+        places = np.linspace(0.0, 100.0, len(middle)) if x is None else x
+        axes.plot(places, middle, color=palette[algo], linewidth=2.2, label=f"{algo} ({len(of)})")
+        axes.fill_between(places, low, high, color=palette[algo], alpha=0.15, linewidth=0)
     axes.margins(x=0)
-    axes.set_xlabel("training done, in %")
-    axes.set_ylabel("score (0: random play, 1: expert)")
     axes.legend(frameon=False, title="algorithm (environments)")
-    return figure
+    return figure, axes
 
 
 def draw_curves(results: Results) -> Figure:
