@@ -18,7 +18,7 @@ import gymnasium
 import numpy as np
 import typer
 
-from rlx.registry.catalog import environments
+from rlx.registry.catalog import row_of
 from rlx.registry.experts import Policy, make_expert
 
 from .commands import Env, EnvKwargs, console, json_object, show_table
@@ -175,7 +175,7 @@ class Recording:
 
     def _best_expert(self, on_progress: TellProgress) -> str:
         """Return the expert with the highest mean return."""
-        found = environments().get(self.env_id.rpartition(":")[2])
+        found = row_of(self.env_id)
         experts = tuple(found.experts) if found else ()
         returns = {}
         for place, expert in enumerate(experts):

@@ -23,7 +23,7 @@ import gymnasium
 import numpy as np
 import typer
 
-from rlx.registry.catalog import environments
+from rlx.registry.catalog import row_of
 from rlx.registry.experts import make_expert
 
 from .arguments import parse
@@ -247,7 +247,7 @@ def play(
 
 
 def _experts(env_id: str) -> set[str]:
-    row = environments().get(env_id.rpartition(":")[2])
+    row = row_of(env_id)
     return {"random", *(row.experts if row else ())}
 
 

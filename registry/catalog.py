@@ -147,6 +147,11 @@ def environments() -> Mapping[str, Environment]:
     return {row.id: row for family in families() for row in family.environments}
 
 
+def row_of(env_id: str) -> Environment | None:
+    """Return the row of an id, which may be ``MODULE:ID``; None if the catalog has none."""
+    return environments().get(env_id.rpartition(":")[2])
+
+
 @functools.cache
 def families() -> tuple[Family, ...]:
     """Return all families that could be read, those of rlx first, then by distribution and name."""

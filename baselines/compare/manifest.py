@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rlx import __version__
-from rlx.registry.catalog import environments
+from rlx.registry.catalog import row_of
 
 from ..datasets import open_dataset
 from ..learners import LEARNERS, OFFLINE, fill_args, learners_for, misfits, spaces_of
@@ -140,7 +140,7 @@ def make_settings(
         raise ValueError(
             f"{len(seeds)} seeds cannot be divided into {looks} looks; {looks * math.ceil(len(seeds) / looks)} can."
         )
-    row = environments().get(env_id.partition(":")[2] or env_id)
+    row = row_of(env_id)
     others = (*(row.experts if row else ()), "random")
     suitable, unfit = learners_for(env_id, env_kwargs), misfits(env_id, env_kwargs)
     for algo in (*algos, *values):

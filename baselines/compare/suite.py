@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rlx.registry.catalog import environments
+from rlx.registry.catalog import row_of
 
 from ..learners import LEARNERS, learners_for
 from ..tuned import TUNED
@@ -47,7 +47,7 @@ def choose(env_id: str, names: Sequence[str]) -> list[str]:
         names: learners and experts; empty for the learners that are tuned for it, or else the first that suits it.
     """
     suitable = learners_for(env_id, {})
-    row = environments().get(env_id.partition(":")[2] or env_id)
+    row = row_of(env_id)
     tuned = [name for name in suitable if (name, env_id) in TUNED] or suitable[:1]
     known = [name for name in names if name in suitable or (row and name in row.experts)] if names else tuned
     return list(dict.fromkeys([*known, *filter(None, [reference_of(env_id)]), "random"]))
@@ -55,7 +55,7 @@ def choose(env_id: str, names: Sequence[str]) -> list[str]:
 
 def reference_of(env_id: str) -> str:
     """Return the expert whose score counts as 1; empty where there is none."""
-    row = environments().get(env_id.partition(":")[2] or env_id)
+    row = row_of(env_id)
     return (row.reference or next(iter(row.experts), "")) if row else ""
 
 
