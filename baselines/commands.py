@@ -1,4 +1,4 @@
-"""The commands `rlx train`, `rlx compare`, `rlx report` and `rlx watch`."""
+"""The commands `rlx train`, `rlx compare`, `rlx report`, `rlx leaderboard` and `rlx watch`."""
 
 from __future__ import annotations
 
@@ -209,6 +209,24 @@ def report(
         page = write_report(load_results(folder), out, folder if clips else None)
         _show_results(folder)
     console.print(f"The report is {page}", highlight=False, soft_wrap=True)
+
+
+def leaderboard(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER...", help="What `rlx compare --out` was given, or above.")
+    ],
+    out: Annotated[Path, typer.Option(help="Page to write, PAGE.md; a picture and all scores go beside it.")],
+) -> None:
+    """Write a page of finished comparisons, family by family, with the commands that make them."""
+    from .compare.leaderboard import load_board, total_rows, write_leaderboard
+
+    if out.suffix != ".md":
+        raise typer.BadParameter(f"{out}: a name that ends in .md is needed.", param_hint="--out")
+    board = load_board(folders)
+    write_leaderboard(board, out, folders)
+    if board.scores:
+        show_table("All environments", total_rows(board))
+    console.print(f"The leaderboard is {out}", highlight=False, soft_wrap=True)
 
 
 def watch(

@@ -13,13 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter
 
 from .results import Results
-from .statistics import Array, iqm_band, profile_band, stratified_iqm_band
+from .statistics import Array, bootstrap, iqm_band, profile_band, stratified_iqm, stratified_iqm_band
 from .suite import SuiteResults
 
 # Colours that also differ in grey and for colour-blind eyes (Okabe and Ito 2008); "random" is always grey.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 GREY = "#8a8a8a"
 SCALE = "score (0: random play, 1: expert)"
+PLACES = (-0.5, 2.0)  # what of that scale is drawn of single scores
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
@@ -34,6 +35,7 @@ STYLE: dict[str, Any] = {
     "ytick.color": "#666666",
     "figure.dpi": 100,
     "savefig.dpi": 160,
+    "svg.hashsalt": "rlx",  # the same picture, the same file
 }
 
 
@@ -86,6 +88,56 @@ def draw_progress(results: SuiteResults) -> Figure:
     axes.axhline(1.0, color=GREY, linewidth=1.2, linestyle=(0, (5, 2)))
     axes.set_xlabel("training done, in %")
     axes.set_ylabel(SCALE)
+    return figure
+
+
+def draw_places(results: SuiteResults, groups: Mapping[str, Sequence[str]]) -> Figure:
+    """Draw where on the scale each algorithm is, environment by environment, with 95 % intervals of learners.
+
+    Args:
+        results: of the environments.
+        groups: title -> environments, each group under its title.
+    """
+    lines: list[tuple[str, str]] = []  # (title or "", environment or "")
+    for title, env_ids in groups.items():
+        lines += [(title, ""), *(("", env_id) for env_id in env_ids if env_id in results.scales)]
+    learners = [algo for algo in results.scores if any(algo in of.learners for of in results.each.values())]
+    palette = colors(learners)
+    figure = Figure(figsize=(8.4, 1.0 + 0.27 * len(lines)), layout="constrained")
+    axes = figure.subplots()
+    low, high = PLACES
+    for place, (_, env_id) in enumerate(lines):
+        for algo in results.scores if env_id else ():
+            if env_id not in results.scores[algo]:
+                continue
+            estimate = bootstrap(stratified_iqm, [results.scores[algo][env_id]])
+            x = float(np.clip(estimate.value, low, high))
+            if algo in learners:
+                end_low, end_high = np.clip([estimate.low, estimate.high], low, high)
+                axes.plot([end_low, end_high], [place, place], color=palette[algo], linewidth=2.0, alpha=0.5)
+                axes.plot(x, place, "o", color=palette[algo], markersize=6, zorder=3)
+            elif algo not in ("random", "expert"):
+                axes.plot(x, place, "|", color=GREY, markersize=9, markeredgewidth=1.6)
+            if x != estimate.value:  # it lies beyond the edge
+                beyond = (4, 0) if x == high else (-4, 0)
+                axes.annotate(f"{estimate.value:.1f}", (x, place), beyond, textcoords="offset points", fontsize=8,
+                              ha="left" if x == high else "right", va="center",
+                              color=palette.get(algo, GREY))  # fmt: skip
+    for level, text in ((0.0, "random"), (1.0, "expert")):
+        axes.axvline(level, color=GREY, linewidth=1.2, linestyle=(0, (5, 2)), zorder=0)
+        axes.annotate(text, (level, 1.0), (0, 4), xycoords=("data", "axes fraction"), textcoords="offset points",
+                      ha="center", color="#666666", fontsize=9)  # fmt: skip
+    labels = axes.set_yticks(range(len(lines)), [title or env_id for title, env_id in lines])
+    for tick, (title, _) in zip(labels, lines, strict=True):
+        tick.label1.set_fontweight("bold" if title else "normal")
+        tick.label1.set_color("#222222")
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlim(low - 0.05, high + 0.05)
+    axes.set_ylim(len(lines) - 0.5, -0.7)
+    axes.set_xlabel(f"{SCALE}; grey: other experts")
+    marks = [axes.plot([], [], "o", color=palette[algo], label=algo)[0] for algo in learners]
+    figure.legend(handles=marks, frameon=False, ncols=6, loc="outside lower right")
     return figure
 
 

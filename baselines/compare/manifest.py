@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -190,6 +191,34 @@ def _check_setups(
                     f"No trained policy can act with {label(setup)}: the {name} are {theirs[place]} there, but "
                     f"{ours[place]} in training. Vary something else, or compare experts alone with --algos."
                 )
+
+
+def command_of(settings: Settings, out: Path) -> str:
+    """Return the command that makes a comparison into ``out``, as a user would type it.
+
+    Arguments that are not those tuned for the environment, or the defaults, are spelled out.
+    """
+    count = len(settings.seeds)
+    several = list(settings.seeds) == list(range(count))
+    words = ["rlx", "compare" if several else "train", settings.env_id]
+    words += (
+        ["--algos", ",".join(settings.algos), "--seeds", str(count)]
+        if several
+        else ["--algo", *settings.algos, "--seed", str(settings.seeds[0])]
+    )
+    words += ["--evaluations", str(settings.evaluations), "--eval-episodes", str(settings.episodes)]
+    if settings.env_kwargs:
+        words += ["--env-kwargs", json.dumps(settings.env_kwargs)]
+    for name, values in settings.vary.items():
+        words += ["--vary", f"{name}={json.dumps(values)[1:-1]}"]
+    for algo, args in settings.algos.items():
+        usual = json.loads(json.dumps(dataclasses.asdict(fill_args(algo, settings.env_id, {})))) if args else {}
+        for name, value in args.items():
+            if value != usual[name]:
+                words += ["--set", f"{algo + '.' if several else ''}{name}={json.dumps(value)}"]
+    if settings.looks:
+        words += ["--stop", "adaptive", "--looks", str(settings.looks)]
+    return shlex.join([*words, "--out", str(out)])
 
 
 def jobs_of(settings: Settings) -> list[Job]:

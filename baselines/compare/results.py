@@ -179,14 +179,18 @@ def needed_jobs(settings: Settings, runs: Mapping[str, Sequence[Run]]) -> tuple[
 
 def number(value: float, digits: int = 1) -> str:
     """Format for people: ``digits`` decimals, more where the number is small."""
-    if value == 0 or not np.isfinite(value):
+    if not np.isfinite(value):
         return f"{value:.0f}"
+    if abs(value) < 5e-7:  # nothing is left at six decimals
+        return "0"
     small = 2 - int(np.floor(np.log10(abs(value)))) if abs(value) < 10 else 0
     return f"{value:{',' if abs(value) >= 1e5 else ''}.{min(max(digits, small), 6)}f}"
 
 
 def interval(estimate: Estimate) -> str:
-    """Format an estimate with its interval."""
+    """Format an estimate with its interval, where it has one: not of a single run, nor of runs that are all alike."""
+    if estimate.low == estimate.high:
+        return number(estimate.value)
     return f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"
 
 

@@ -59,13 +59,18 @@ def reference_of(env_id: str) -> str:
     return (row.reference or next(iter(row.experts), "")) if row else ""
 
 
+def folder_name(env_id: str) -> str:
+    """Return what the folder of an environment's comparison is called."""
+    return env_id.rpartition("/")[2].rpartition(":")[2]
+
+
 def write_suite(folder: Path, env_ids: Sequence[str]) -> dict[str, Path]:
     """Make a suite, or check that ``folder`` holds this one; return each environment's folder.
 
     Raises:
         ValueError: an environment is given twice, or ``folder`` holds another suite.
     """
-    folders = {env_id: folder / env_id.rpartition("/")[2].rpartition(":")[2] for env_id in env_ids}
+    folders = {env_id: folder / folder_name(env_id) for env_id in env_ids}
     if len(set(folders.values())) < len(env_ids):
         raise ValueError(f"{', '.join(env_ids)}: every environment once, and with a name of its own.")
     content = {"environments": {env_id: path.name for env_id, path in folders.items()}}
