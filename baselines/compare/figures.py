@@ -106,10 +106,11 @@ def draw_places(results: SuiteResults, groups: Mapping[str, Sequence[str]]) -> F
     figure = Figure(figsize=(8.4, 1.0 + 0.27 * len(lines)), layout="constrained")
     axes = figure.subplots()
     low, high = PLACES
-    for place, (_, env_id) in enumerate(lines):
-        for algo in results.scores if env_id else ():
-            if env_id not in results.scores[algo]:
-                continue
+    for line, (_, env_id) in enumerate(lines):
+        playing = [algo for algo in learners if env_id in results.scores[algo]]
+        heights = dict(zip(playing, line + 0.16 * (np.arange(len(playing)) - (len(playing) - 1) / 2), strict=True))
+        for algo in (algo for algo, of in results.scores.items() if env_id in of):
+            place = heights.get(algo, line)
             estimate = bootstrap(stratified_iqm, [results.scores[algo][env_id]])
             x = float(np.clip(estimate.value, low, high))
             if algo in learners:
