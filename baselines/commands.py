@@ -21,6 +21,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     from .compare.manifest import Settings
 
+INCUMBENT = "incumbent.json"  # what `rlx tune` finds
+
 # What needs torch, matplotlib or jinja2 is imported where it is used: `--help` must answer at once.
 
 Env = Annotated[str, typer.Argument(metavar="ENV", help="An environment's id; MODULE:ID imports MODULE first.")]
@@ -360,7 +362,7 @@ def read_incumbent(folder: Path) -> dict[str, Any]:
     Raises:
         BadParameter: there is nothing.
     """
-    path = folder if folder.is_file() else folder / "incumbent.json"
+    path = folder if folder.is_file() else folder / INCUMBENT
     try:
         found: dict[str, Any] = json.loads(path.read_text())
     except OSError:

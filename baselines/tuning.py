@@ -30,7 +30,7 @@ import typer
 from rlx import __version__
 
 from .arguments import parse
-from .commands import Env, EnvKwargs, Out, console, json_object, show_table
+from .commands import INCUMBENT, Env, EnvKwargs, Out, console, json_object, show_table
 from .compare.executors import ONE_THREAD
 from .compare.files import lock, read_json, write_json
 from .compare.run import POLL_PERIOD, progress_bars
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 FIRST_RUN = 9_000  # seed of the first run: comparisons count from 0
 FIRST_EPISODE = FIRST_SEED + 2**19  # beyond the episodes of comparisons
-INCUMBENT, PLAN, JOURNAL = "incumbent.json", "plan.json", "journal.log"
+PLAN, JOURNAL = "plan.json", "journal.log"
 DONE = ("COMPLETE", "PRUNED")
 STARTUP = 10  # trials that are proposed at random
 

@@ -71,8 +71,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_page_needs_nothing_else(report: Path):
     page = (report / "index.html").read_text()
     assert page.count("data:image/png;base64,") == 3
-    sources = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"')]{0,30})""", page)
-    assert all(source.startswith("data:") for source in sources)
+    links = re.findall(r'<a href="([^"]*)"', page)
+    assert len(links) == 2 * 15 and all((report / link).exists() for link in links)  # of each run its configuration and log
+    sources = re.findall(r"""(?:src|(?<!<a )href|url)\s*[=(]\s*["']?([^"')]{0,30})""", page)
+    assert sources and all(source.startswith("data:") for source in sources)
     assert "<script" not in page
     assert "{{" not in page
     assert len(page) < 2_000_000

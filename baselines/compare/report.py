@@ -17,9 +17,9 @@ from rlx.registry.catalog import environments
 from ..evaluation import FIRST_SEED
 from ..watching import choose_policy, play
 from .figures import colors, draw_all, draw_suite
-from .job import POLICY
-from .manifest import label
-from .results import Results, count, markdown_table, note, number, protocol, rows, sentences, varied_rows
+from .job import CONFIG, LOG, POLICY
+from .manifest import command_of, label
+from .results import Results, Run, count, markdown_table, note, number, protocol, rows, sentences, varied_rows
 from .run import job_folder
 from .suite import SuiteResults, aggregate_rows, environment_rows, improvement_rows
 
@@ -50,7 +50,7 @@ def write_report(results: Results, folder: Path, source: Path | None = None) -> 
     write_csv(results, folder / "results.csv")
     page = folder / "index.html"
     clips = draw_clips(results, source, folder) if source is not None else {}
-    page.write_text(html(results, pictures, clips), encoding="utf-8")
+    page.write_text(html(results, pictures, clips, folder), encoding="utf-8")
     return page
 
 
@@ -76,11 +76,11 @@ def draw_clips(results: Results, source: Path, folder: Path) -> dict[str, Path]:
     return clips
 
 
-def html(results: Results, pictures: Mapping[str, Path], clips: Mapping[str, Path]) -> str:
-    """Return the page."""
+def html(results: Results, pictures: Mapping[str, Path], clips: Mapping[str, Path], folder: Path) -> str:
+    """Return the page, which is to lie in ``folder``."""
     settings, algos = results.settings, list(results.runs)
     row = environments().get(settings.env_id)
-    last = results.runs[algos[0]][-1].config
+    last = results.runs[algos[0]][-1]
     return _template("report.html.j2").render(
         settings=settings,
         algos=algos,
@@ -99,7 +99,9 @@ def html(results: Results, pictures: Mapping[str, Path], clips: Mapping[str, Pat
         models=_models(results),
         protocol=protocol(results),
         arguments=[(algo, _arguments(settings.algos[algo])) for algo in results.learners],
-        machine=json.dumps({key: last[key] for key in ("versions", "machine", "commit")}, indent=2),
+        command=command_of(settings, last.home.parents[1]),
+        files=[(algo, [_links(run, folder) for run in runs]) for algo, runs in results.runs.items()],
+        machine=json.dumps({key: last.config[key] for key in ("versions", "machine", "commit")}, indent=2),
     )
 
 
@@ -196,6 +198,12 @@ def _models(results: Results) -> list[tuple[str, int, str, str]]:
         (algo, run.job.seed, run.model[0], _inline(run.model[1]) if run.model[1] else "")
         for algo, run in firsts.items()
     ]
+
+
+def _links(run: Run, folder: Path) -> tuple[int, str, str]:
+    """Return a run's seed, and links from ``folder`` to its configuration and its log."""
+    config, log = (Path(os.path.relpath(run.home / name, folder)).as_posix() for name in (CONFIG, LOG))
+    return run.job.seed, config, log
 
 
 def _inline(path: Path) -> str:
