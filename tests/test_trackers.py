@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import struct
+import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +19,7 @@ from typer.testing import CliRunner
 from rlx.baselines.compare.files import read_json, read_log, write_json
 from rlx.baselines.compare.job import run
 from rlx.baselines.compare.manifest import Job, content, jobs_of, make_settings
-from rlx.baselines.compare.trackers import TRACKERS, numbers
+from rlx.baselines.compare.trackers import TRACKERS, WeightsAndBiases, numbers
 from rlx.registry.cli import app
 
 SMALL = {"ddpg": {"hidden_sizes": [8], "warmup": 20, "batch_size": 8}}
@@ -55,7 +58,7 @@ def test_tensorboard_has_every_evaluation(tmp_path: Path):
 def test_weights_and_biases_gets_a_run_that_can_be_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     told: list[tuple[str, Any]] = []
     service = SimpleNamespace(
-        log=lambda values, step: told.append((step, values)), finish=lambda: told.append(("finish", None))
+        log=lambda values, step, commit: told.append((step, values)), finish=lambda: told.append(("finish", None))
     )
     module = SimpleNamespace(init=lambda **settings: told.append(("init", settings)) or service)
     monkeypatch.setitem(sys.modules, "wandb", module)
@@ -66,6 +69,69 @@ def test_weights_and_biases_gets_a_run_that_can_be_continued(tmp_path: Path, mon
     assert rows[-1][1]["evaluation/return"] == pytest.approx(
         np.mean(read_log(tmp_path / "job" / "log.jsonl")[-1]["returns"])
     )
+
+
+def rows_written(home: Path) -> dict[int, dict[str, float]]:
+    """Read what Weights & Biases has written in ``home``, of all runs of the job: step -> its numbers."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    found = {}
+    for file in sorted(home.glob("wandb/offline-run-*/*.wandb")):
+        data, place, record = file.read_bytes(), 7, b""  # 7 bytes say what the file is
+        while place + 7 <= len(data):  # a part of a record is a checksum, its length, its kind, and its bytes
+            if 32768 - place % 32768 < 7:  # what is left of a block is padding
+                place += 32768 - place % 32768
+                continue
+            length, kind = struct.unpack_from("<HB", data, place + 4)
+            record += data[place + 7 : place + 7 + length]
+            place += 7 + length
+            if kind in (1, 4):  # a whole one, or the last part
+                items = Record.FromString(record).history.item
+                row = {"/".join(item.nested_key) or item.key: json.loads(item.value_json) for item in items}
+                found |= {row.pop("_step"): {name: row[name] for name in row if name[0] != "_"}} if row else {}
+                record = b""
+    return found
+
+
+@pytest.mark.slow
+def test_weights_and_biases_keeps_every_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """With the real package: every row of the log, also the last one before a process is killed."""
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    (job,) = jobs_of(make_settings("Toy/Reach-v0", {}, ["ddpg"], SMALL, [0], 60, 2, 3))
+    home = tmp_path / "killed"
+    home.mkdir()
+    write_json(home / "job.json", content(job))
+    code = f"""
+import time
+from pathlib import Path
+from rlx.baselines.compare.files import read_json
+from rlx.baselines.compare.manifest import Job
+from rlx.baselines.compare.trackers import WeightsAndBiases
+home = Path({str(home)!r})
+tracker = WeightsAndBiases(home, Job(**read_json(home / "job.json")))
+tracker.log(0, {{"loss": 2.0}})
+tracker.log(30, {{"loss": 1.0}})
+time.sleep(60)
+"""
+    child = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        deadline = time.monotonic() + 40.0
+        while 30 not in rows_written(home) and time.monotonic() < deadline:
+            time.sleep(0.2)
+    finally:
+        child.kill()
+        child.wait()
+    resumed = WeightsAndBiases(home, job)
+    resumed.log(60, {"loss": 0.5})
+    resumed.close()
+    assert rows_written(home) == {0: {"loss": 2.0}, 30: {"loss": 1.0}, 60: {"loss": 0.5}}
+
+    carry_out(tmp_path / "job", "wandb")
+    rows = read_log(tmp_path / "job" / "log.jsonl")
+    assert len(rows) == 3
+    assert rows_written(tmp_path / "job") == {row["step"]: pytest.approx(numbers(row)) for row in rows}
 
 
 def test_numbers_of_a_row():

@@ -61,7 +61,7 @@ class WeightsAndBiases:
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Take ``values`` as they are after ``step`` environment steps."""
-        self._run.log(dict(values), step=step)
+        self._run.log(dict(values), step=step, commit=True)  # else they wait for the next step, and a kill loses them
 
     def close(self) -> None:
         """Write what has not been written."""
