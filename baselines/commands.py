@@ -292,10 +292,12 @@ def _run(
     except KeyboardInterrupt:
         done = sum(task.is_done for task in tasks)
         command = shlex.join(["rlx", *sys.argv[1:]])
-        console.print(f"Stopped; {done} of {len(tasks)} jobs are done. To go on:\n  {command}", highlight=False)
+        console.print(f"Stopped; {done} of {len(tasks)} jobs are done. To go on:", highlight=False)
+        console.print(f"  {command}", highlight=False, soft_wrap=True)
         raise typer.Exit(130) from None
     except OSError as error:  # a full disk
-        console.print(f"[red]Stopped:[/] {escape(str(error))}", highlight=False)
+        places = ", ".join(map(str, comparisons))  # an error of writing names no file
+        console.print(f"[red]Stopped:[/] {escape(f'{error}, at work in {places}')}", highlight=False, soft_wrap=True)
         console.print("What is finished is safe. The same command goes on, once that is mended.")
         raise typer.Exit(1) from None
     finally:

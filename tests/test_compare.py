@@ -6,11 +6,13 @@ import dataclasses
 import errno
 import hashlib
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,7 +27,7 @@ from typer.testing import CliRunner
 from rlx.baselines.commands import parse_vary
 from rlx.baselines.compare.files import Log, read_json, read_log, write_json
 from rlx.baselines.compare.job import run
-from rlx.baselines.compare.manifest import Job, Settings, content, jobs_of, make_settings, write_manifest
+from rlx.baselines.compare.manifest import Job, Settings, content, jobs_of, make_settings, read_settings, write_manifest
 from rlx.baselines.compare.results import finished_runs, load_results, needed_jobs, rows, sentences
 from rlx.baselines.compare.run import is_done, job_folder
 from rlx.baselines.evaluation import FIRST_SEED, evaluate
@@ -42,7 +44,7 @@ SMALL = ["--set", "ddpg.hidden_sizes=[8]", "--set", "ddpg.warmup=20", "--set", "
 @pytest.fixture(autouse=True)
 def toys_for_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(toys.__file__).parent))
-    monkeypatch.setenv("PYTHONPATH", str(Path(toys.__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(toys.__file__).parent), prepend=os.pathsep)
 
 
 def rlx(*arguments: str) -> tuple[int, str]:
@@ -117,22 +119,42 @@ def test_train_is_one_job_and_leaves_a_policy(tmp_path: Path):
     assert ".gif" in text
 
 
+def undisturbed(settings: Settings, folder: Path) -> dict[str, bytes]:
+    """The logs of a comparison's jobs, carried out in this process one after the other, by name."""
+    logs = {}
+    for job in jobs_of(settings):
+        (folder / job.name).mkdir(parents=True)
+        write_json(folder / job.name / "job.json", content(job))
+        run(folder / job.name)
+        logs[job.name] = (folder / job.name / "log.jsonl").read_bytes()
+    return logs
+
+
+def logs_in(out: Path) -> dict[str, bytes]:
+    return {path.parent.name: path.read_bytes() for path in out.glob("jobs/*/log.jsonl")}
+
+
+@pytest.mark.parametrize("executor", ["local", pytest.param("ray", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
-def test_stopped_and_continued(tmp_path: Path, stop: signal.Signals):
+def test_stopped_and_continued(tmp_path: Path, stop: signal.Signals, executor: str):
     """Ctrl-C says how to go on; a kill leaves no process behind; the same command ends with the same result."""
+    pytest.importorskip("ray" if executor == "ray" else "rlx")
     rlx = str(Path(sys.executable).with_name("rlx"))
     protocol = ["--algos=ddpg", "--seeds=1", "--steps=1500", "--evaluations=25", "--eval-episodes=2"]
-    command = [rlx, "compare", TOY, *protocol, *SMALL, "--out"]
+    command = [rlx, "compare", TOY, *protocol, *SMALL, f"--executor={executor}", "--out"]
     out = tmp_path / "runs"
     process = subprocess.Popen(
-        [*command, str(out)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        [*command, str(out)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # shells ignore it in the background
     )  # fmt: skip
     log = None
     while process.poll() is None and len(read_log(log) if log else []) < 4:
         time.sleep(0.01)
         log = next(out.glob("jobs/*/log.jsonl"), None)
-    process.send_signal(stop)
+    if stop == signal.SIGINT:
+        os.killpg(process.pid, stop)  # as a terminal does it
+    else:
+        process.send_signal(stop)
     text, _ = process.communicate()
     assert process.returncode == (130 if stop == signal.SIGINT else -signal.SIGKILL), text
     assert log is not None
@@ -147,7 +169,44 @@ def test_stopped_and_continued(tmp_path: Path, stop: signal.Signals):
     assert 4 <= len(read_log(log)) < 26
 
     assert subprocess.run([*command, str(out)], capture_output=True).returncode == 0
+    assert logs_in(out) == undisturbed(read_settings(out), tmp_path / "undisturbed")
     assert [row["step"] for row in read_log(log)] == [60 * k for k in range(26)]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of its own, on which there is room for one job and a half."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=112k", "tmpfs", str(folder)]
+    if sys.platform != "linux" or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("may not mount a disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("seeds", "message"),
+    [(2, "the disk is full"), (3, "Stopped: [Errno 28] No space left on device")],
+    ids=["the last job", "with more to come"],
+)
+def test_a_disk_that_is_full_and_then_larger(tmp_path: Path, small_disk: Path, seeds: int, message: str):
+    """It is told; and on a larger disk the same command ends as if nothing had happened."""
+    out = small_disk / "runs"
+    few = ("--algos", "ddpg", "--seeds", str(seeds), "--jobs", "1", "--keep-learners")
+    code, text = compare(out, *few)
+    assert code == 1 and message in " ".join(text.split()) and "The same command" in text, text
+    (done,) = out.glob("jobs/*/done.json")
+    time_done = done.stat().st_mtime_ns
+    (failed,) = (path for path in out.glob("jobs/*/log.jsonl") if path.parent != done.parent)
+    assert 0 < len(read_log(failed)) < 4
+
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    code, text = compare(out, *few)
+    assert code == 0 and f"1 of {seeds} jobs are done already" in text, text
+    assert done.stat().st_mtime_ns == time_done
+    assert logs_in(out) == undisturbed(read_settings(out), tmp_path / "undisturbed")
 
 
 def test_judged_on_other_setups(tmp_path: Path):

@@ -8,8 +8,10 @@ import tomllib
 
 import pytest
 from processes import ROOT, run
+from typer.testing import CliRunner
 
 from rlx.registry.catalog import environments, families
+from rlx.registry.cli import app
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES += sorted((ROOT / "docs" / "guides").glob("*.md")) + sorted((ROOT / "docs" / "results").glob("*.md"))
@@ -71,7 +73,8 @@ def test_commands_exist(page):
             assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE), line
         if words[:1] == ["rlx"]:
             command = itertools.takewhile(lambda word: not word.startswith("-"), words[1:])
-            answer = run(sys.executable, "-m", "rlx.registry.cli", *command, "--help", COLUMNS="200", NO_COLOR="1")
+            answer = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"})
+            assert answer.exit_code == 0, f"{line}\n{answer.output}"
             for option in words[2:]:
                 assert not option.startswith("--") or option in answer.stdout, line
 

@@ -389,7 +389,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path):
 
 def test_train_and_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The learner is found by the kind of actions; learned policies and experts stand beside each other."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(choices.__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(choices.__file__).parent), prepend=os.pathsep)
     tiny = ["--steps", "120", "--evaluations", "2", "--eval-episodes", "4"]
 
     def rlx(command: str, *more: str) -> str:

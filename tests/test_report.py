@@ -72,7 +72,9 @@ def test_the_page_needs_nothing_else(report: Path):
     page = (report / "index.html").read_text()
     assert page.count("data:image/png;base64,") == 3
     links = re.findall(r'<a href="([^"]*)"', page)
-    assert len(links) == 2 * 15 and all((report / link).exists() for link in links)  # of each run its configuration and log
+    assert len(links) == 2 * 15 and all(
+        (report / link).exists() for link in links
+    )  # of each run its configuration and log
     sources = re.findall(r"""(?:src|(?<!<a )href|url)\s*[=(]\s*["']?([^"')]{0,30})""", page)
     assert sources and all(source.startswith("data:") for source in sources)
     assert "<script" not in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ FEW = ["--runs", "1", "--evaluations", "1", "--eval-episodes", "2"]
 @pytest.fixture(autouse=True)
 def toys_for_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(toys.__file__).parent))
-    monkeypatch.setenv("PYTHONPATH", str(Path(toys.__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(toys.__file__).parent), prepend=os.pathsep)
 
 
 def rlx(*arguments: object) -> tuple[int, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ from .job import OUTPUT
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
+PERIOD = 0.1  # s
 LOST = -1  # exit status of a process of which nobody knows how it ended
 
 
@@ -58,7 +60,9 @@ def work(home: Path, options: Sequence[str]) -> int:
     """Carry out a job on the machine where this is called; return the exit status of its process."""
     with launch(home, options) as process:
         try:
-            return process.wait()
+            while (status := process.poll()) is None:
+                time.sleep(PERIOD)  # Ray's cancel is not heard in a wait without end
+            return status
         finally:
             process.terminate()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from .manifest import Job, content
 
 POLL_PERIOD = 0.1  # s
 EXPERT_SHARE = 0.03  # of the work in a training run; for the overall estimate of time alone
+NO_SPACE = 2**16  # bytes; a disk on which less is free is full
 ATTEMPTS = 3  # of a job that is killed: by somebody, for want of memory, or with its machine
 
 
@@ -127,7 +129,11 @@ def last_words(task: Task) -> str:
     """Return the last line that a failed job printed: of a traceback, what went wrong."""
     output = task.home / OUTPUT
     lines = output.read_text(errors="replace").strip().splitlines() if output.exists() else []
-    return lines[-1] if lines else "It ended without a word; perhaps the system killed it for want of memory."
+    if lines:
+        return lines[-1]
+    if shutil.disk_usage(task.folder).free < NO_SPACE:
+        return "It ended without a word, for the disk is full."
+    return "It ended without a word; perhaps the system killed it for want of memory."
 
 
 def _weight(task: Task) -> float:
