@@ -231,7 +231,7 @@ def make_job(folder: Path, env_id: str, args: Args, evaluations: int) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("env_id", ["toys:Toy/Reach-v0", MOTOR])
+@pytest.mark.parametrize("env_id", [pytest.param("toys:Toy/Reach-v0", marks=pytest.mark.slow), MOTOR])
 def test_killed_and_resumed_equals_uninterrupted(env_id: str, tmp_path: Path):
     """In other processes, killed without warning, twice; and the result is that of this process too."""
     args = Args(**SMALL, steps=1_200, episode_steps=50)

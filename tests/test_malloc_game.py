@@ -324,7 +324,11 @@ FIGURES = {
 GREEDY_TOLERANCE = {"alexnet_train_b32": 0.025, "lstm_unroll16_train": 0.055}
 
 
-@pytest.fixture(scope="module", params=FIGURES)
+#: The longest program, which is played for half a minute, is left to the slow tests.
+PROGRAMS = [pytest.param(name, marks=pytest.mark.slow) if name.startswith("lstm") else name for name in FIGURES]
+
+
+@pytest.fixture(scope="module", params=PROGRAMS)
 def independent(request):
     return request.param, MallocGameEnv(INDEPENDENT / f"{request.param}.json", observation="buffer")
 

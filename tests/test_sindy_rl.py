@@ -308,11 +308,13 @@ def mean_return(policy: Any, env_id: str) -> float:
     return float(np.mean(evaluate(lambda env: policy, env_id, {}, 10).returns))
 
 
+@pytest.mark.xdist_group("pendulum")  # which is learned once
 def test_a_pendulum_swings_up_after_ten_episodes(swung: SindyRL):
     assert swung.step == 2_000 and swung.metrics["fits"] == 6
     assert mean_return(swung.policy, "Pendulum-v1") > -250  # random actions earn -1200
 
 
+@pytest.mark.xdist_group("pendulum")  # which is learned once
 def test_the_equation_of_the_pendulum_is_found(swung: SindyRL):
     """Gymnasium's step adds 3 g / (2 l) dt sin(theta) + 3 / (m l^2) dt u to the angular velocity."""
     line = swung.world.equations(["cos", "sin", "omega"])[2]
@@ -320,6 +322,7 @@ def test_the_equation_of_the_pendulum_is_found(swung: SindyRL):
     assert swung.world.circles == ((0, 1),)
 
 
+@pytest.mark.xdist_group("pendulum")  # which is learned once
 def test_a_policy_becomes_polynomials(swung: SindyRL, tmp_path: Path):
     policy = swung.distil(4)
     assert mean_return(policy, "Pendulum-v1") > -250
