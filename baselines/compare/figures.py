@@ -120,10 +120,8 @@ def draw_places(results: SuiteResults, groups: Mapping[str, Sequence[str]]) -> F
             elif algo not in ("random", "expert"):
                 axes.plot(x, place, "|", color=GREY, markersize=9, markeredgewidth=1.6)
             if x != estimate.value:  # it lies beyond the edge
-                beyond = (4, 0) if x == high else (-4, 0)
-                axes.annotate(f"{estimate.value:.1f}", (x, place), beyond, textcoords="offset points", fontsize=8,
-                              ha="left" if x == high else "right", va="center",
-                              color=palette.get(algo, GREY))  # fmt: skip
+                axes.annotate(f"{estimate.value:.1f}", (x, place), (4, 0), textcoords="offset points", fontsize=8,
+                              va="center", color=palette.get(algo, GREY))  # fmt: skip
     for level, text in ((0.0, "random"), (1.0, "expert")):
         axes.axvline(level, color=GREY, linewidth=1.2, linestyle=(0, (5, 2)), zorder=0)
         axes.annotate(text, (level, 1.0), (0, 4), xycoords=("data", "axes fraction"), textcoords="offset points",

@@ -32,7 +32,8 @@ best checkpoint was picked. *0 to 1* puts scores on a scale on which random play
 expert 1. CPU times are of one core, and include evaluations and compiling.
 
 A learner is *tuned* where rlx brings arguments for this environment (`rlx train ENV --show-args` lists them), else it
-has its defaults. An expert that draws no lots plays alike in all runs.
+has its defaults. An expert that draws no lots plays alike in all runs. Where an environment is one fixed problem, a
+program to be mapped for instance, all episodes are alike, and to learn it is the task.
 
 ![Scores of all algorithms, environment by environment]({picture})
 
