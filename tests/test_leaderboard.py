@@ -86,6 +86,15 @@ def test_what_is_not_finished_is_refused(tmp_path: Path):
         load_board([tmp_path])
 
 
+def test_environments_without_a_scale_are_enough(tmp_path: Path):
+    fake(tmp_path / "runs", {PENDULUM: LEVELS[PENDULUM]}, runs=5)
+    page = tmp_path / "page.md"
+    code, text = rlx("leaderboard", tmp_path / "runs", "--out", page)
+    assert code == 0 and "## All environments" not in page.read_text()
+    assert "| ddpg | learner |" in page.read_text() and "page.svg" not in page.read_text()
+    assert not page.with_suffix(".svg").exists()
+
+
 def test_mistakes(tmp_path: Path):
     fake(tmp_path / "few", {TRAFFIC: {name: scores[:2] for name, scores in LEVELS[TRAFFIC].items()}})
     code, text = rlx("leaderboard", tmp_path / "few", "--out", tmp_path / "page.md")

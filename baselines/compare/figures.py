@@ -100,7 +100,8 @@ def draw_places(results: SuiteResults, groups: Mapping[str, Sequence[str]]) -> F
     """
     lines: list[tuple[str, str]] = []  # (title or "", environment or "")
     for title, env_ids in groups.items():
-        lines += [(title, ""), *(("", env_id) for env_id in env_ids if env_id in results.scales)]
+        scaled = [("", env_id) for env_id in env_ids if env_id in results.scales]
+        lines += [(title, ""), *scaled] if scaled else []
     learners = [algo for algo in results.scores if any(algo in of.learners for of in results.each.values())]
     palette = colors(learners)
     figure = Figure(figsize=(8.4, 1.0 + 0.27 * len(lines)), layout="constrained")

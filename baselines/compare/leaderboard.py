@@ -34,9 +34,7 @@ expert 1. CPU times are of one core, and include evaluations and compiling.
 A learner is *tuned* where rlx brings arguments for this environment (`rlx train ENV --show-args` lists them), else it
 has its defaults. An expert that draws no lots plays alike in all runs. Where an environment is one fixed problem, a
 program to be mapped for instance, all episodes are alike, and to learn it is the task.
-
-![Scores of all algorithms, environment by environment]({picture})
-
+{picture}
 The score of every run is in [{table}]({table}). The commands below make the runs, and one that was stopped goes on when
 it is given again; another machine's results may differ a little. Then this makes the page:
 
@@ -91,14 +89,17 @@ def write_leaderboard(board: SuiteResults, page: Path, folders: Sequence[Path]) 
     """
     page.parent.mkdir(parents=True, exist_ok=True)
     picture, table = page.with_suffix(".svg"), page.with_suffix(".csv")
-    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
-        draw_places(board, by_family(board)).savefig(picture, metadata={"Date": None})
     write_runs(board, table)
+    if board.scores:
+        with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+            draw_places(board, by_family(board)).savefig(picture, metadata={"Date": None})
     episodes = sorted({results.settings.episodes for results in board.each.values()})
     lines = [
         INTRODUCTION.format(
             episodes=" or ".join(map(str, episodes)),
-            picture=picture.name,
+            picture=f"\n![Scores of all algorithms, environment by environment]({picture.name})\n"
+            if board.scores
+            else "",
             table=table.name,
             command=shlex.join(["rlx", "leaderboard", *map(str, folders), "--out", str(page)]),
         )
