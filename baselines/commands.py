@@ -87,15 +87,16 @@ def train(
         return
     settings = make_settings(env, json_object(env_kwargs), [algo], values, [seed], steps, evaluations, episodes)
     _run({out: settings}, 1, _options(keep_learners, tracker))
+    from .compare.job import MODEL, PICTURE, POLICY
     from .compare.manifest import jobs_of
     from .compare.run import job_folder
 
     (job,) = jobs_of(settings)
-    home, policy = job_folder(out, job), out / "policy.npz"
-    policy.write_bytes((home / "policy.npz").read_bytes())
+    home, policy = job_folder(out, job), out / POLICY
+    policy.write_bytes((home / POLICY).read_bytes())
     console.print(f"The policy is {policy}. See it with: rlx watch {env} --policy {policy}", highlight=False)
-    if (home / "model.txt").exists():
-        console.print(f"What the learner found out is in {home / 'model.txt'} and model.png.", highlight=False)
+    if (home / MODEL).exists():
+        console.print(f"What the learner found out is in {home / MODEL} and {PICTURE}.", highlight=False)
 
 
 def compare(

@@ -31,9 +31,9 @@ from rlx import __version__
 
 from .arguments import parse
 from .commands import INCUMBENT, Env, EnvKwargs, Out, console, json_object, show_table
-from .compare.executors import ONE_THREAD
+from .compare.executors import ONE_THREAD, POLL_PERIOD
 from .compare.files import lock, read_json, write_json
-from .compare.run import POLL_PERIOD, progress_bars
+from .compare.run import progress_bars
 from .evaluation import FIRST_SEED, evaluate
 from .learners import args_of, fill_args, learners_for, make_learner, misfits
 

@@ -19,7 +19,7 @@ from .job import OUTPUT
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
-PERIOD = 0.1  # s
+POLL_PERIOD = 0.1  # s
 LOST = -1  # exit status of a process of which nobody knows how it ended
 
 
@@ -61,7 +61,7 @@ def work(home: Path, options: Sequence[str]) -> int:
     with launch(home, options) as process:
         try:
             while (status := process.poll()) is None:
-                time.sleep(PERIOD)  # Ray's cancel is not heard in a wait without end
+                time.sleep(POLL_PERIOD)  # Ray's cancel is not heard in a wait without end
             return status
         finally:
             process.terminate()

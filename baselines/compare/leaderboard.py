@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import csv
 import shlex
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from .figures import STYLE, draw_places
 from .manifest import MANIFEST, command_of
 from .report import SUITE_NOTE
 from .results import Results, count, interval, load_results, markdown_table, rows
-from .statistics import bootstrap, stratified_iqm
+from .statistics import Estimate
 from .suite import SuiteResults, aggregate_rows, folder_name, read_suite, reference_of
 
 MINIMUM_RUNS = 5
@@ -89,10 +90,11 @@ def write_leaderboard(board: SuiteResults, page: Path, folders: Sequence[Path]) 
     """
     page.parent.mkdir(parents=True, exist_ok=True)
     picture, table = page.with_suffix(".svg"), page.with_suffix(".csv")
+    groups = by_family(board)
     write_runs(board, table)
     if board.scores:
         with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
-            draw_places(board, by_family(board)).savefig(picture, metadata={"Date": None})
+            draw_places(board, groups).savefig(picture, metadata={"Date": None})
     episodes = sorted({results.settings.episodes for results in board.each.values()})
     lines = [
         INTRODUCTION.format(
@@ -106,7 +108,7 @@ def write_leaderboard(board: SuiteResults, page: Path, folders: Sequence[Path]) 
     ]
     if board.scores:
         lines += ["## All environments", "", *markdown_table(total_rows(board)), "", SUITE_NOTE, ""]
-    for title, env_ids in by_family(board).items():
+    for title, env_ids in groups.items():
         lines += [f"## {title}", ""]
         for env_id in env_ids:
             lines += _section(board, env_id)
@@ -135,12 +137,12 @@ def place_rows(board: SuiteResults, env_id: str) -> list[dict[str, str]]:
     left_out += ["Mean cost"] * all(row["Mean cost"] == "0" for row in of_results)
     for row in of_results:
         algo = row["Algorithm"]
-        scores = results.scores(algo)
+        estimate = results.iqm(algo)
         kept = {name: text for name, text in row.items() if name not in left_out}
         scaled = {} if low is None or high is None else {
-            "0 to 1": interval(bootstrap(stratified_iqm, [(scores - low) / (high - low)]))
+            "0 to 1": interval(Estimate(*((end - low) / (high - low) for end in estimate)))
         }  # fmt: skip
-        table.append((results.iqm(algo).value, {"Algorithm": algo, "Kind": kind(algo, env_id), **scaled, **kept}))
+        table.append((estimate.value, {"Algorithm": algo, "Kind": kind(algo, env_id), **scaled, **kept}))
     return [row for _, row in sorted(table, key=lambda entry: -entry[0])]
 
 
@@ -153,17 +155,16 @@ def kind(algo: str, env_id: str) -> str:
 
 def version_rows(board: SuiteResults) -> list[dict[str, str]]:
     """Return a line per set of versions and machine with which runs were made."""
-    found: dict[tuple[tuple[str, str], ...], int] = {}
-    for results in board.each.values():
-        for run in (run for runs in results.runs.values() for run in runs):
-            config = run.config
-            cells = {
-                **config["versions"],
-                "commit": config["commit"] or "–",
-                "processor": config["machine"].get("cpu", "–"),
-            }
-            key = tuple(cells.items())
-            found[key] = found.get(key, 0) + 1
+    found = collections.Counter(
+        (
+            *run.config["versions"].items(),
+            ("commit", run.config["commit"] or "–"),
+            ("processor", run.config["machine"]["cpu"]),
+        )
+        for results in board.each.values()
+        for runs in results.runs.values()
+        for run in runs
+    )
     return [{"Runs": f"{runs:,}", **dict(cells)} for cells, runs in found.items()]
 
 

@@ -13,12 +13,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from .executors import Attempt, Executor
+from .executors import POLL_PERIOD, Attempt, Executor
 from .files import lock, read_json, write_json
 from .job import DONE, JOB, OUTPUT, PROGRESS
 from .manifest import Job, content
 
-POLL_PERIOD = 0.1  # s
 EXPERT_SHARE = 0.03  # of the work in a training run; for the overall estimate of time alone
 NO_SPACE = 2**16  # bytes; a disk on which less is free is full
 ATTEMPTS = 3  # of a job that is killed: by somebody, for want of memory, or with its machine
